@@ -1,0 +1,91 @@
+"""Blobs: large immutable bytes by key (source extents, segments, pictures, indexes).
+
+Flow      uploads put extents → pipeline reads them, puts segments → delivery reads segments.
+Adapters  filesystem.FileBlobs (one host); compose.py picks by HEADWATER_BLOBS.
+Promises  tests/contracts/test_blobs.py holds every adapter to the docstrings below.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import NewType, Protocol
+
+import msgspec
+
+from headwater.containers.table import RangeReader
+from headwater.engines.reach import Reach
+from headwater.model.upload import Extent
+
+BlobKey = NewType("BlobKey", str)
+CHUNK_BYTES = 1 << 20  # bounds the memory of one stream
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What the store holds under a key: *won* tells a writer whether its bytes are the ones."""
+
+    size: int
+    etag: str
+    won: bool = False
+
+
+class PartTicket(msgspec.Struct, frozen=True):
+    """Where and how a client may put one part itself: *headers* must be sent as given."""
+
+    url: str
+    method: str
+    headers: dict[str, str]
+
+
+class Blobs(Protocol):
+    @property
+    def reach(self) -> Reach: ...
+
+    async def put_absent(self, key: BlobKey, body: AsyncIterable[bytes] | bytes) -> Stored:
+        """Store *body* under *key* unless something is there; the first writer wins.
+
+        Atomic and durable: when this returns, the bytes survive power loss; readers see all or
+        nothing. The loser's bytes are discarded and the winner's size and etag returned with
+        won=False. If *body* raises, nothing is stored. The etag is a hash of the content.
+
+        Raises:
+            StorageFull: the disk or bucket takes no more; nothing was stored.
+        """
+        ...
+
+    async def stat(self, key: BlobKey) -> Stored:
+        """Return size and etag. Raises BlobNotFound."""
+        ...
+
+    def read(self, key: BlobKey, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes [*start*, *stop*) in chunks of at most CHUNK_BYTES.
+
+        The caller knows the size: 0 ≤ start < stop ≤ size. A page not in memory never blocks the
+        event loop.
+
+        Raises:
+            BlobNotFound: before the first chunk, never after it.
+        """
+        ...
+
+    def reader(self, extents: Sequence[Extent]) -> RangeReader:
+        """Return a blocking reader over blobs end to end; it closes what it opened when collected.
+
+        read_at raises BlobNotFound for an extent that is gone.
+        """
+        ...
+
+    async def delete(self, key: BlobKey) -> None:
+        """Forget *key*; one already gone is not an error. Open readers may finish."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[tuple[BlobKey, int]]:
+        """Yield (key, size) of every blob whose key starts with *prefix*, in no order."""
+        ...
+
+    async def part_url(
+        self, key: BlobKey, *, length: int, checksum: str, expires_at: float
+    ) -> PartTicket:
+        """Return where a client may put exactly *length* bytes with SHA-256 *checksum* (hex) as *key*."""
+        ...
+
+    async def free_bytes(self) -> int:
+        """Return how many bytes the store can still take."""
+        ...

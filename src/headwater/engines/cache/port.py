@@ -1,0 +1,39 @@
+"""Cache: values that may be lost at any time and are never the truth.
+
+Flow      the runner asks before it opens a session, and purges by tag after a commit.
+Adapters  memory.MemoryCache (one process).
+Promises  tests/contracts/test_cache.py.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from headwater.engines.reach import Reach
+
+
+class Cache(Protocol):
+    @property
+    def reach(self) -> Reach: ...
+
+    async def get_or_make(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[bytes]],
+        *,
+        fresh_s: float,
+        stale_s: float = 0.0,
+        tags: tuple[str, ...] = (),
+    ) -> bytes:
+        """Return the value of *key*, making it at most once however many ask at the same time.
+
+        Younger than *fresh_s* (jittered by up to a tenth): as it is. Up to *stale_s* older: as it is,
+        while one caller makes it anew in the background; served too if making fails. Values over
+        1 MiB are returned and not kept.
+        """
+        ...
+
+    async def purge(self, *tags: str) -> None:
+        """Forget every value with one of *tags*; a value being made right now is not kept either."""
+        ...
+
+    async def close(self) -> None: ...

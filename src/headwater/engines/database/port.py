@@ -1,0 +1,70 @@
+"""Database: rows, with one writer's transaction at a time per unit of work.
+
+Flow      the runner opens a session per operation → repositories read and write through it.
+Adapters  sqlite.SqliteDatabase (one host); compose.py picks by HEADWATER_DATABASE.
+Promises  tests/contracts/test_database.py.
+
+Tables are declared once in schema.py (SQLAlchemy Core); only repository.py files and adapters named
+table.py build statements.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from sqlalchemy.sql.base import Executable
+
+from headwater.engines.reach import Reach
+
+Row = Mapping[str, Any]
+
+
+class Session(Protocol):
+    """One snapshot (reader) or one transaction (writer). Not for use by two tasks at once."""
+
+    async def rows(self, statement: Executable) -> Sequence[Row]:
+        """Return every row as a mapping by column name."""
+        ...
+
+    async def row(self, statement: Executable) -> Row | None:
+        """Return the first row, or None."""
+        ...
+
+    async def execute(self, statement: Executable) -> int:
+        """Run a write and return how many rows it touched. Raises IntegrityViolated."""
+        ...
+
+
+class Database(Protocol):
+    @property
+    def reach(self) -> Reach: ...
+
+    def reader(self) -> AbstractAsyncContextManager[Session]:
+        """Open a snapshot: every read inside sees the same committed state."""
+        ...
+
+    def writer(self) -> AbstractAsyncContextManager[Session]:
+        """Open a transaction that commits when the block ends and rolls back when it raises.
+
+        The block has ended only when the commit is durable (survives power loss). Writers are served
+        one after the other; commits of writers that wait together share one flush.
+
+        Raises:
+            Unavailable: the lock was not had within the engine's deadline.
+            StorageFull: the disk takes no more; the transaction is rolled back.
+        """
+        ...
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version. Raises SettingsError if the schema is newer than us."""
+        ...
+
+    async def check(self) -> str:
+        """Return the engine's name and version after one real round trip. Raises Unavailable."""
+        ...
+
+    async def backup_to(self, path: str) -> None:
+        """Write one consistent copy of everything committed, while writers go on."""
+        ...
+
+    async def close(self) -> None: ...

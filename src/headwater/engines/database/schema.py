@@ -1,0 +1,248 @@
+"""The tables, once, for every database. Times are Unix seconds; documents are msgpack or JSON bytes."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("quota_bytes", BigInteger),  # null: the setting's default
+    Column("used_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", Float, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("account", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("name", String(80), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+)
+
+setup_links = Table(  # one-time set-up link while there is no owner
+    "setup_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("created_at", Float, nullable=False),
+)
+
+videos = Table(
+    "videos",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("owner", ForeignKey("accounts.id"), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("visibility", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("failure_code", String(40)),
+    Column("failure_reason", Text),
+    Column("damage", Text),
+    Column("generation", String(40)),
+    Column("duration_s", Float),
+    Column("width_px", Integer),
+    Column("height_px", Integer),
+    Column("source_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("progress", Float, nullable=False, server_default="0"),
+    Column("created_at", Float, nullable=False),
+    Column("playable_at", Float),
+    Column("ready_at", Float),
+    Column("deleted_at", Float),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index(None, "owner", "created_at", "id"),
+    Index(None, "visibility", "created_at", "id"),
+    Index(None, "deleted_at"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("video", ForeignKey("videos.id"), index=True),
+    Column("length", BigInteger),
+    Column("offset", BigInteger, nullable=False, server_default="0"),
+    Column("metadata", Text, nullable=False, server_default="{}"),
+    Column("partial", Boolean, nullable=False, server_default="0"),
+    Column("concat", Text, nullable=False, server_default=""),
+    Column("locked_by", String(40)),
+    Column("locked_until", Float),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("completed_at", Float),
+)
+
+upload_extents = Table(
+    "upload_extents",
+    metadata,
+    Column("upload", ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("key", String(200), nullable=False),
+)
+
+sources = Table(  # what a video is made from: an ordered list of extents
+    "sources",
+    metadata,
+    Column("video", ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True),
+    Column("filename", Text, nullable=False, server_default=""),
+    Column("size", BigInteger, nullable=False),
+    Column("extents", LargeBinary, nullable=False),  # msgpack list[Extent]
+    Column("remuxed", LargeBinary),  # msgpack list[Extent] of the indexed copy, if one was needed
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("video", ForeignKey("videos.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("plan", LargeBinary, nullable=False),  # msgpack Plan
+    Column("created_at", Float, nullable=False),
+    Column("retired_at", Float),
+)
+
+tracks = Table(  # the bitmap of a track: which segments are in the store
+    "tracks",
+    metadata,
+    Column("generation", ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True),
+    Column("track", String(40), primary_key=True),
+    Column("segments", Integer, nullable=False),
+    Column("present", LargeBinary, nullable=False),  # bit i (little-endian) = segment i is stored
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("damaged", Integer, nullable=False, server_default="0"),
+    Column("watched_at", Float, nullable=False, server_default="0", index=True),
+)
+
+leases = (
+    Table(  # who makes (generation, track, index) right now; track "*" leases all rungs of an index
+        "leases",
+        metadata,
+        Column("generation", String(40), primary_key=True),
+        Column("track", String(40), primary_key=True),
+        Column("index", Integer, primary_key=True),
+        Column("holder", String(60), nullable=False),
+        Column("until", Float, nullable=False, index=True),
+    )
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("video", String(20), nullable=False, index=True),
+    Column("owner", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),  # smaller first
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("cursor", Integer, nullable=False, server_default="0"),  # warm-up: next segment index
+    Column("run_at", Float, nullable=False),
+    Column("served_at", Float, nullable=False, server_default="0"),  # fairness between owners
+    Column("leased_by", String(60)),
+    Column("leased_until", Float),
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index(None, "state", "priority", "run_at"),
+    Index(None, "state", "leased_until"),
+)
+
+demands = Table(  # segments somebody waits for; urgent, ahead of every job
+    "demands",
+    metadata,
+    Column("generation", String(40), primary_key=True),
+    Column("track", String(40), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("video", String(20), nullable=False),
+    Column("rank", Integer, nullable=False),  # 0 asked for, 1.. read ahead
+    Column("asked_at", Float, nullable=False),
+    Index(None, "rank", "asked_at"),
+)
+
+events = Table(  # the outbox and the embedded queue in one
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("topic", String(60), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+deliveries = Table(  # one row per event and consumer until it is handled
+    "deliveries",
+    metadata,
+    Column("consumer", String(60), primary_key=True),
+    Column("event", Integer, primary_key=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("run_at", Float, nullable=False),
+    Column("leased_until", Float),
+    Column("dead", Boolean, nullable=False, server_default="0"),
+    Column("error", Text),
+    Index(None, "consumer", "dead", "run_at"),
+)
+
+notices = Table(  # the notices adapter of one host with several processes; short-lived rows
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("topic", String(120), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("actor", String(80), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("operation", String(60), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("response", LargeBinary),  # null while in flight
+    Column("created_at", Float, nullable=False, index=True),
+)
+
+preferences = Table(  # what the running system remembers for all processes (secrets for signing …)
+    "preferences",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

@@ -1,0 +1,51 @@
+"""Events: durable facts, each consumer at its own pace; they leave with the commit.
+
+Flow      an operation records a fact in its transaction → the relay hands it to every consumer.
+Adapters  table.TableEvents (rows of the database).
+Promises  tests/contracts/test_events.py.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from headwater.engines.database.port import Session
+from headwater.engines.reach import Reach
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A fact: *topic* is "video.playable" and the like, *body* one JSON document."""
+
+    id: str
+    topic: str
+    body: bytes
+    created_at: float
+
+
+Handler = Callable[[Event], Awaitable[None]]
+
+
+class Events(Protocol):
+    @property
+    def reach(self) -> Reach: ...
+
+    async def record(self, session: Session, topic: str, body: bytes, *, now: float) -> None:
+        """Write the fact inside the caller's transaction: kept if it commits, never otherwise."""
+        ...
+
+    def consume(self, consumer: str, topics: tuple[str, ...], handler: Handler) -> None:
+        """Register before start(): *handler* gets each matching event at least once, in order of
+        recording unless one fails; a failing one is retried with jittered back-off, then dead-lettered
+        with the reason, and never blocks those behind it."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def wake(self) -> None:
+        """Look for new facts now instead of at the next poll."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is being handled; what is not acknowledged comes again."""
+        ...

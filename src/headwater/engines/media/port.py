@@ -1,0 +1,133 @@
+"""Media: the codec process, fed and read through pipes.
+
+Flow      pipeline hands a window (a small file of our own making) → codec process → encoded samples.
+Adapters  ffmpeg.FfmpegMedia, the one place that starts a codec process, sandboxed.
+Promises  tests/contracts/test_media.py.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from headwater.engines.reach import Reach
+from headwater.model.plan import Colour, Rendition, Rung, VideoPlan
+
+
+class EncodedSample(msgspec.Struct, frozen=True, array_like=True):
+    """One coded picture or audio frame, in decode order; *pts* in ticks of the track."""
+
+    pts: int
+    sync: bool
+    data: bytes
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """What one output of a run gave: *config* is avcC for video, AudioSpecificConfig for audio.
+
+    *errors* are the decoder's own lines about damage (paths and addresses removed), empty when clean.
+    """
+
+    config: bytes
+    samples: list[EncodedSample]
+    errors: list[str]
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first decoded picture (or audio frame) shows; the truth where a container guesses."""
+
+    width: int = 0
+    height: int = 0
+    sample_aspect: tuple[int, int] = (1, 1)
+    pixel_format: str = ""
+    interlaced: bool = False
+    colour: Colour = Colour()
+    channels: int = 0
+    sample_rate: int = 0
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A few samples of one track as a file of our own making, for the codec's standard input.
+
+    *demuxer* is "mov" or "matroska"; *base* is the presentation tick that the file's time 0 stands for.
+    """
+
+    demuxer: str
+    body: bytes
+    base: int
+    timescale: int
+
+
+class Media(Protocol):
+    @property
+    def reach(self) -> Reach: ...
+
+    @property
+    def build(self) -> str:
+        """Name the encoder build exactly; two builds of the same name give the same bytes."""
+        ...
+
+    async def look(self, window: Window, *, kind: str) -> Look:
+        """Decode the first picture ("video") or frame ("audio") and say what it is.
+
+        Raises:
+            UnreadableMedia: nothing in the window decodes.
+        """
+        ...
+
+    async def encode_video(
+        self,
+        window: Window,
+        *,
+        video: VideoPlan,
+        start: int,
+        stop: int,
+        rungs: Sequence[Rung],
+        urgent: bool,
+    ) -> dict[str, Encoded]:
+        """Encode the frames presented in [*start*, *stop*) once per asked rung, decoding once.
+
+        The whole scale chain of *video* runs whatever is asked, so the bytes of a rung do not depend
+        on which others are made with it. Frames keep their exact presentation ticks. Each result is
+        one closed GOP starting with an IDR picture. Keys are rung ids.
+
+        Raises:
+            CodecFailed: the process died, timed out, or broke a limit; nothing may be remembered.
+        """
+        ...
+
+    async def encode_audio(
+        self, window: Window, *, rendition: Rendition, start: int, stop: int, urgent: bool
+    ) -> Encoded:
+        """Encode grid samples [*start*, *stop*) (multiples of 1024) as AAC-LC, seamlessly.
+
+        A pre-roll before *start* is encoded and thrown away; holes and everything outside the source
+        are silence; exactly (stop-start)/1024 samples come back.
+        """
+        ...
+
+    async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
+        """Encode one synthetic picture through the arguments of *rung*: its config is the init's."""
+        ...
+
+    async def pictures(
+        self,
+        windows: Sequence[Window],
+        *,
+        video: VideoPlan,
+        width: int,
+        height: int,
+        columns: int,
+        rows: int,
+    ) -> bytes:
+        """Decode the first picture of each window and return them as one JPEG sheet, row by row."""
+        ...
+
+    def remux(self, body: AsyncIterable[bytes], *, demuxer: str) -> AsyncIterator[bytes]:
+        """Copy the streams of an index-less container into fragmented MOV in one streaming pass.
+
+        Raises:
+            UnreadableMedia: the demuxer finds nothing in it.
+            CodecFailed: the process died, timed out, or broke a limit.
+        """
+        ...

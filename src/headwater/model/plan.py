@@ -1,0 +1,125 @@
+"""The plan: everything about a video's tracks that must be known before any segment exists.
+
+Immutable, stored as one document beside its generation. Times are integer ticks: a video track uses
+the source track's own timescale, an audio rendition its sample rate. Presentation time 0 is the start
+of the video; the plan's *shift* is the only mapping from media time (what the container says) to
+presentation time: ``presentation = media - shift``.
+
+segment = make(source, plan, track, index); init = make(plan, track)
+"""
+
+import msgspec
+
+from headwater.model.ids import TrackId
+
+SAMPLES_PER_AAC_FRAME = 1024  # ISO/IEC 14496-3: AAC-LC frame length
+
+
+class Colour(msgspec.Struct, frozen=True):
+    """H.273 code points as ffmpeg names them ("bt709", "smpte2084", …); "unknown" when not said."""
+
+    range: str = "unknown"
+    space: str = "unknown"
+    primaries: str = "unknown"
+    transfer: str = "unknown"
+
+
+class Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """One video rendition. *copy* marks the source rung: samples as uploaded, never re-encoded.
+
+    *frame_step* n keeps every n-th frame of a segment, counted from its first. *peak_bps* is the most
+    the rate control can give in the shortest segment, container included (HLS BANDWIDTH without
+    audio); *average_bps* the expected mean. *level* is the H.264 level times ten.
+    """
+
+    id: TrackId
+    copy: bool
+    width: int
+    height: int
+    frame_step: int
+    frame_rate: tuple[int, int]
+    codecs: str
+    level: int
+    crf: float
+    maxrate_bps: int
+    bufsize_bits: int
+    average_bps: int
+    peak_bps: int
+
+
+class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The video track's cuts and rungs, lowest rung first.
+
+    *cuts* has one entry more than there are segments, rising, in presentation ticks of *timescale*;
+    segment k is [cuts[k], cuts[k+1]). *windows*[k] = (lo, hi) is the half-open range of samples, in
+    decode order, that an encode of segment k is fed with; *owns*[k] the range a copy carries, equal
+    to the window where the cut is closed. *frames*[k] counts the source frames presented in k.
+    """
+
+    source_track: int
+    codec: str
+    timescale: int
+    shift: int
+    cuts: list[int]
+    windows: list[tuple[int, int]]
+    owns: list[tuple[int, int]]
+    frames: list[int]
+    width: int
+    height: int
+    rotation: int
+    interlaced: bool
+    tone_map: bool
+    colour: Colour
+    rungs: list[Rung]
+
+
+class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+    """One audio rendition. Its timescale is *sample_rate*.
+
+    *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds the
+    AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source samples
+    for pre-roll. Copied: presentation ticks of the source's own frames. A segment index means about
+    the same moment as the same index of the video track.
+    """
+
+    id: TrackId
+    copy: bool
+    channels: int
+    sample_rate: int
+    codecs: str
+    bitrate_bps: int
+    cuts: list[int]
+    windows: list[tuple[int, int]]
+
+
+class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One audio track of the source and what is offered of it; the first rendition is its default."""
+
+    source_track: int
+    codec: str
+    timescale: int
+    shift: int
+    language: str
+    name: str
+    default: bool
+    renditions: list[Rendition]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """See the module. *remuxed* says that windows count samples of the remuxed source.
+
+    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged file
+    stop, None for a whole one. *config* names encode arguments and encoder build; it belongs to the
+    generation's identity.
+    """
+
+    duration_s: float
+    ends_early_s: float | None
+    remuxed: bool
+    config: str
+    video: VideoPlan | None
+    audio: list[AudioPlan]
+
+    def track_ids(self) -> list[TrackId]:
+        rungs = [rung.id for rung in self.video.rungs] if self.video else []
+        return rungs + [r.id for audio in self.audio for r in audio.renditions]
