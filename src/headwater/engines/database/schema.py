@@ -77,6 +77,7 @@ videos = Table(
     Column("failure_reason", Text),
     Column("damage", Text),
     Column("generation", String(40)),
+    Column("stream", String(40)),
     Column("duration_s", Float),
     Column("width_px", Integer),
     Column("height_px", Integer),
@@ -136,6 +137,19 @@ generations = Table(
     Column("id", String(40), primary_key=True),
     Column("video", ForeignKey("videos.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("plan", LargeBinary, nullable=False),  # msgpack Plan
+    Column(
+        "index_sizes", LargeBinary, nullable=False
+    ),  # msgpack {source track: bytes of its index}
+    Column("created_at", Float, nullable=False),
+    Column("retired_at", Float),
+)
+
+streams = Table(  # the names generations are served under; a change of visibility opens a new one
+    "streams",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("video", ForeignKey("videos.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("generation", ForeignKey("generations.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("retired_at", Float),
 )

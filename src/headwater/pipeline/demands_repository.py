@@ -1,0 +1,69 @@
+"""Rows of segments somebody waits for, or will want next; workers take them ahead of every job."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import delete, func, insert, select
+
+from headwater.engines.database.port import Session
+from headwater.engines.database.schema import demands
+from headwater.model.ids import GenerationId, TrackId, VideoId
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """*rank* 0: somebody waits; 1 and more: so many segments ahead of one who does."""
+
+    generation: GenerationId
+    track: TrackId
+    index: int
+    video: VideoId
+    rank: int
+    asked_at: float
+
+
+async def put(session: Session, wanted: Sequence[Demand]) -> None:
+    """Ask for each of *wanted*; one already asked for keeps the more urgent rank."""
+    for demand in wanted:
+        row = await session.row(
+            select(demands.c.rank).where(
+                demands.c.generation == demand.generation,
+                demands.c.track == demand.track,
+                demands.c.index == demand.index,
+            )
+        )
+        if row is not None and row["rank"] <= demand.rank:
+            continue
+        await take_back(session, demand.generation, demand.track, demand.index)
+        await session.execute(insert(demands).values(**msgspec.structs.asdict(demand)))
+
+
+async def take_back(session: Session, generation: GenerationId, track: TrackId, index: int) -> None:
+    await session.execute(
+        delete(demands).where(
+            demands.c.generation == generation,
+            demands.c.track == track,
+            demands.c.index == index,
+        )
+    )
+
+
+async def waiting(session: Session, limit: int) -> list[Demand]:
+    """Return the most urgent first: by rank, then by how long they wait."""
+    rows = await session.rows(
+        select(demands).order_by(demands.c.rank, demands.c.asked_at).limit(limit)
+    )
+    return [msgspec.convert(dict(row), Demand) for row in rows]
+
+
+async def length(session: Session) -> int:
+    row = await session.row(select(func.count().label("n")).select_from(demands))
+    return int(row["n"]) if row else 0
+
+
+async def forget_before(session: Session, asked_before: float) -> None:
+    """Drop demands nobody waits for any more (their client went away)."""
+    await session.execute(delete(demands).where(demands.c.asked_at < asked_before))
+
+
+async def forget_generation(session: Session, generation: GenerationId) -> None:
+    await session.execute(delete(demands).where(demands.c.generation == generation))

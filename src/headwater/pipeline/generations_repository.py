@@ -1,0 +1,173 @@
+"""Rows of generations and of their tracks (which segments are in the store, and their size)."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from headwater.engines.database.port import Session
+from headwater.engines.database.schema import generations, sources, tracks, videos
+from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.upload import Extent
+from headwater.pipeline import bitmap
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
+    """What of one track is stored: *present* is a bitmap (see bitmap.py) of *segments* bits."""
+
+    track: TrackId
+    segments: int
+    present: bytes
+    stored_bytes: int
+
+    def missing(self) -> list[int]:
+        return [i for i in range(self.segments) if not bitmap.has(self.present, i)]
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    id: GenerationId
+    video: VideoId
+    plan: bytes
+    retired_at: float | None
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """What a video is made from; *remuxed* is the indexed copy where the container has no index."""
+
+    extents: list[Extent]
+    remuxed: list[Extent] | None
+    filename: str
+    size: int
+
+
+_extents = msgspec.msgpack.Decoder(list[Extent])
+
+
+async def add(
+    session: Session,
+    *,
+    id: GenerationId,
+    video: VideoId,
+    plan: bytes,
+    segments: Mapping[TrackId, int],
+    now: float,
+) -> None:
+    await session.execute(insert(generations).values(id=id, video=video, plan=plan, created_at=now))
+    await session.execute(
+        insert(tracks).values(
+            [
+                {"generation": id, "track": track, "segments": n, "present": bitmap.empty(n)}
+                for track, n in segments.items()
+            ]
+        )
+    )
+
+
+async def get(session: Session, id: GenerationId) -> Generation | None:
+    row = await session.row(
+        select(
+            generations.c.id, generations.c.video, generations.c.plan, generations.c.retired_at
+        ).where(generations.c.id == id)
+    )
+    return msgspec.convert(dict(row), Generation) if row else None
+
+
+async def of_video(session: Session, video: VideoId) -> list[GenerationId]:
+    rows = await session.rows(select(generations.c.id).where(generations.c.video == video))
+    return [GenerationId(row["id"]) for row in rows]
+
+
+async def retire(session: Session, video: VideoId, *, keep: GenerationId, now: float) -> None:
+    """Mark every other generation of *video* as replaced at *now*."""
+    await session.execute(
+        update(generations)
+        .where(
+            generations.c.video == video,
+            generations.c.id != keep,
+            generations.c.retired_at.is_(None),
+        )
+        .values(retired_at=now)
+    )
+
+
+async def presences(session: Session, generation: GenerationId) -> dict[TrackId, Presence]:
+    rows = await session.rows(
+        select(tracks.c.track, tracks.c.segments, tracks.c.present, tracks.c.stored_bytes).where(
+            tracks.c.generation == generation
+        )
+    )
+    return {TrackId(row["track"]): msgspec.convert(dict(row), Presence) for row in rows}
+
+
+async def mark(
+    session: Session,
+    generation: GenerationId,
+    track: TrackId,
+    sizes: Mapping[int, int],
+    *,
+    damaged: int = 0,
+) -> int:
+    """Set the bits of *sizes* (index → bytes) and return how many bytes that added to the track."""
+    row = await session.row(
+        select(tracks.c.present).where(tracks.c.generation == generation, tracks.c.track == track)
+    )
+    if row is None:
+        return 0
+    present: bytes = row["present"]
+    added = 0
+    for index, size in sizes.items():
+        if not bitmap.has(present, index):
+            present = bitmap.with_bit(present, index)
+            added += size
+    await session.execute(
+        update(tracks)
+        .where(tracks.c.generation == generation, tracks.c.track == track)
+        .values(
+            present=present,
+            stored_bytes=tracks.c.stored_bytes + added,
+            damaged=tracks.c.damaged + damaged,
+        )
+    )
+    return added
+
+
+async def add_stored_bytes(session: Session, video: VideoId, added: int) -> None:
+    await session.execute(
+        update(videos)
+        .where(videos.c.id == video)
+        .values(stored_bytes=videos.c.stored_bytes + added)
+    )
+
+
+async def touch(session: Session, watched: Mapping[tuple[str, str], float]) -> None:
+    """Remember when tracks were last watched: (generation, track) → Unix seconds."""
+    for (generation, track), at in watched.items():
+        await session.execute(
+            update(tracks)
+            .where(tracks.c.generation == generation, tracks.c.track == track)
+            .values(watched_at=at)
+        )
+
+
+async def remove(session: Session, ids: Sequence[GenerationId]) -> None:
+    await session.execute(delete(generations).where(generations.c.id.in_(ids)))
+
+
+async def source(session: Session, video: VideoId) -> Source | None:
+    row = await session.row(select(sources).where(sources.c.video == video))
+    if row is None:
+        return None
+    return Source(
+        extents=_extents.decode(row["extents"]),
+        remuxed=_extents.decode(row["remuxed"]) if row["remuxed"] else None,
+        filename=row["filename"],
+        size=row["size"],
+    )
+
+
+async def set_remuxed(session: Session, video: VideoId, extents: Sequence[Extent]) -> None:
+    await session.execute(
+        update(sources)
+        .where(sources.c.video == video)
+        .values(remuxed=msgspec.msgpack.encode(list(extents)))
+    )

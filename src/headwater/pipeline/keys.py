@@ -1,0 +1,29 @@
+"""The names of a generation's blobs: `{video}/{generation}/{track}/{init|index}`."""
+
+from headwater.engines.blobs.port import BlobKey
+from headwater.model.ids import GenerationId, TrackId, VideoId
+
+
+def segment_key(video: VideoId, generation: GenerationId, track: TrackId, index: int) -> BlobKey:
+    return BlobKey(f"{video}/{generation}/{track}/{index}")
+
+
+def init_key(video: VideoId, generation: GenerationId, track: TrackId) -> BlobKey:
+    return BlobKey(f"{video}/{generation}/{track}/init")
+
+
+def picture_key(video: VideoId, generation: GenerationId, name: str) -> BlobKey:
+    return BlobKey(f"{video}/{generation}/pictures/{name}")
+
+
+def sample_index_key(video: VideoId, generation: GenerationId, source_track: int) -> BlobKey:
+    return BlobKey(f"{video}/{generation}/index/{source_track}")
+
+
+def generation_prefix(video: VideoId, generation: GenerationId) -> str:
+    return f"{video}/{generation}/"
+
+
+def segment_topic(generation: GenerationId, track: TrackId, index: int | str) -> str:
+    """Name the notice that says "this segment (or picture) is there"."""
+    return f"segment:{generation}/{track}/{index}"

@@ -1,0 +1,243 @@
+"""Making: segment = make(source, plan, track, index), init = make(plan, track).
+
+Pure in its result: the same arguments give the same bytes, whoever asks and whatever is made with
+them. Nothing here knows of leases, rows or requests.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from headwater.containers.h264 import carries_other_parameters
+from headwater.containers.isobmff import write
+from headwater.engines.media.port import Encoded, EncodedSample, Media
+from headwater.model.errors import CodecFailed
+from headwater.model.ids import TrackId
+from headwater.model.plan import (
+    SAMPLES_PER_AAC_FRAME,
+    AudioPlan,
+    Plan,
+    Rendition,
+    Rung,
+    VideoPlan,
+)
+from headwater.pipeline.material import Material
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished segment; *damaged* when the source could not be decoded whole there."""
+
+    body: bytes
+    damaged: bool
+
+
+def find_rung(plan: Plan, track: TrackId) -> Rung | None:
+    rungs = plan.video.rungs if plan.video else []
+    return next((rung for rung in rungs if rung.id == track), None)
+
+
+def find_rendition(plan: Plan, track: TrackId) -> tuple[AudioPlan, Rendition] | None:
+    for audio in plan.audio:
+        for rendition in audio.renditions:
+            if rendition.id == track:
+                return audio, rendition
+    return None
+
+
+def segment_count(plan: Plan, track: TrackId) -> int | None:
+    """Return how many segments *track* has, None if there is no such track."""
+    if plan.video and find_rung(plan, track):
+        return len(plan.video.cuts) - 1
+    found = find_rendition(plan, track)
+    return len(found[1].cuts) - 1 if found else None
+
+
+async def make_segments(
+    material: Material, tracks: Sequence[TrackId], index: int, *, media: Media, urgent: bool
+) -> dict[TrackId, Made]:
+    """Make segment *index* of each of *tracks*, decoding the source once for all encoded rungs.
+
+    Raises:
+        CodecFailed: an encoder died or broke a limit; nothing may be remembered.
+    """
+    video = material.plan.video
+    made: dict[TrackId, Made] = {}
+    rungs = [rung for track in tracks if (rung := find_rung(material.plan, track))]
+    for rung in rungs:
+        if rung.copy and video:
+            made[rung.id] = await anyio.to_thread.run_sync(_copy_video, material, video, index)
+    encoded = [rung for rung in rungs if not rung.copy]
+    if encoded and video:
+        made.update(
+            await _encode_video(material, video, encoded, index, media=media, urgent=urgent)
+        )
+    for track in tracks:
+        if found := find_rendition(material.plan, track):
+            made[track] = await _make_audio(material, *found, index, media=media, urgent=urgent)
+    return made
+
+
+async def make_init(material: Material, track: TrackId, *, media: Media) -> bytes:
+    """Make the init segment of *track* from the plan alone (a copy's: from its stored header)."""
+    plan = material.plan
+    rung = find_rung(plan, track)
+    if rung and plan.video:
+        avcc = await _video_config(material, plan.video, rung, media=media)
+        return write.video_init(
+            width=rung.width,
+            height=rung.height,
+            timescale=plan.video.timescale,
+            avcc=avcc,
+            sample_aspect=(1, 1),
+            colour=plan.video.colour,
+        )
+    found = find_rendition(plan, track)
+    assert found is not None
+    audio, rendition = found
+    return write.audio_init(
+        sample_rate=rendition.sample_rate,
+        channels=rendition.channels,
+        asc=await _audio_config(material, audio, rendition, media=media),
+        language=audio.language,
+        bitrate=rendition.bitrate_bps,
+    )
+
+
+async def _video_config(material: Material, video: VideoPlan, rung: Rung, *, media: Media) -> bytes:
+    if rung.copy:
+        lo = video.owns[0][0]
+        table = await anyio.to_thread.run_sync(material.samples, video.source_track, lo, lo + 1)
+        return table.config
+    return (await media.blank_video(video=video, rung=rung)).config
+
+
+async def _audio_config(
+    material: Material, audio: AudioPlan, rendition: Rendition, *, media: Media
+) -> bytes:
+    if rendition.copy:
+        lo = rendition.windows[0][0]
+        table = await anyio.to_thread.run_sync(material.samples, audio.source_track, lo, lo + 1)
+        return table.config
+    return audio_specific_config(rendition)
+
+
+def audio_specific_config(rendition: Rendition) -> bytes:
+    """Return the AudioSpecificConfig of AAC-LC (ISO/IEC 14496-3 §1.6.2.1) for *rendition*."""
+    rates = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000]
+    channel_configuration = 7 if rendition.channels == 8 else rendition.channels  # table 1.19
+    word = 2 << 11 | rates.index(rendition.sample_rate) << 7 | channel_configuration << 3
+    return word.to_bytes(2, "big")
+
+
+def _copy_video(material: Material, video: VideoPlan, index: int) -> Made:
+    table = material.samples(video.source_track, *video.owns[index])
+    payload = material.payload(table)
+    if carries_other_parameters(table.config, payload):
+        raise CodecFailed("The source changes its H.264 parameters inside the stream.")
+    samples = [
+        EncodedSample(pts - video.shift, sync, data)
+        for pts, sync, data in zip(table.pts.tolist(), table.sync.tolist(), payload, strict=True)
+    ]
+    return Made(_video_segment(samples, video, index), damaged=False)
+
+
+async def _encode_video(
+    material: Material,
+    video: VideoPlan,
+    rungs: list[Rung],
+    index: int,
+    *,
+    media: Media,
+    urgent: bool,
+) -> dict[TrackId, Made]:
+    def cut() -> object:
+        lo, hi = video.windows[index]
+        return material.window(video.source_track, lo, hi, shift=video.shift)
+
+    window = await anyio.to_thread.run_sync(cut)
+    outputs = await media.encode_video(
+        window,  # type: ignore[arg-type]
+        video=video,
+        start=video.cuts[index],
+        stop=video.cuts[index + 1],
+        rungs=rungs,
+        urgent=urgent,
+    )
+    made: dict[TrackId, Made] = {}
+    for rung in rungs:
+        output = outputs[rung.id]
+        blank = await media.blank_video(video=video, rung=rung)
+        expected = -(-video.frames[index] // rung.frame_step)
+        damaged = len(output.samples) < expected
+        if not output.samples:
+            output = Encoded(
+                blank.config,
+                [EncodedSample(video.cuts[index], True, blank.samples[0].data)],  # noqa: FBT003
+                output.errors,
+            )
+        elif output.config != blank.config:
+            raise CodecFailed(f"{rung.id}/{index}: the encoder's parameters differ from the init's")
+        made[rung.id] = Made(_video_segment(output.samples, video, index), damaged=damaged)
+    return made
+
+
+def _video_segment(samples: Sequence[EncodedSample], video: VideoPlan, index: int) -> bytes:
+    """Write one video segment: decode times are the sorted presentation times, from the cut on."""
+    start, stop = video.cuts[index], video.cuts[index + 1]
+    order = sorted(sample.pts for sample in samples)
+    earliest = order[0]
+    order[0] = start  # a damaged start shows its first picture early rather than leaving a hole
+    durations = [after - now for now, after in zip(order, [*order[1:], stop], strict=True)]
+    rows = [
+        (
+            duration,
+            (start if sample.pts == earliest else sample.pts) - decode,
+            sample.sync,
+            len(sample.data),
+        )
+        for sample, decode, duration in zip(samples, order, durations, strict=True)
+    ]
+    return write.segment(
+        sequence=index + 1,
+        decode_time=start,
+        samples=rows,
+        payload=[sample.data for sample in samples],
+    )
+
+
+async def _make_audio(
+    material: Material,
+    audio: AudioPlan,
+    rendition: Rendition,
+    index: int,
+    *,
+    media: Media,
+    urgent: bool,
+) -> Made:
+    start, stop = rendition.cuts[index], rendition.cuts[index + 1]
+    lo, hi = rendition.windows[index]
+    damaged = False
+    if rendition.copy:
+
+        def read() -> list[bytes]:
+            return material.payload(material.samples(audio.source_track, lo, hi))
+
+        payload = await anyio.to_thread.run_sync(read)
+    else:
+        window = await anyio.to_thread.run_sync(
+            lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
+        )
+        output = await media.encode_audio(
+            window, rendition=rendition, start=start, stop=stop, urgent=urgent
+        )
+        payload = [sample.data for sample in output.samples]
+        damaged = bool(output.errors)
+    body = write.segment(
+        sequence=index + 1,
+        decode_time=start,
+        samples=[(SAMPLES_PER_AAC_FRAME, 0, True, len(data)) for data in payload],
+        payload=payload,
+    )
+    return Made(body, damaged=damaged)
