@@ -1,0 +1,30 @@
+#!/bin/sh
+# The programs that tests start and no lock can bring: installed with apt where that is allowed,
+# otherwise named one by one, and the run fails before the first test does.
+set -eu
+
+missing=""
+for program in chromium nginx wrk; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo -n"
+if command -v apt-get >/dev/null 2>&1 && { [ -z "$as_root" ] || $as_root true 2>/dev/null; }; then
+    echo "installing with apt:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086
+    { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $missing; } \
+        >/dev/null </dev/null || true
+fi
+
+left=""
+for program in $missing; do
+    command -v "$program" >/dev/null 2>&1 || left="$left $program"
+done
+if [ -n "$left" ]; then
+    echo "The tests need these programs, and they could not be installed:$left" >&2
+    echo "On Debian or Ubuntu, as root: apt install$left" >&2
+    exit 1
+fi
