@@ -1,0 +1,30 @@
+"""Start-up stays light: what a command does not need, it does not import."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("alembic", "numpy", "fastapi", "httpx", "rich.progress", "sqlalchemy")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return the names of all modules a fresh interpreter holds after *statement*."""
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules, sep='\\n')"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return set(answer.stdout.split())
+
+
+@pytest.mark.parametrize("library", ["alembic", "numpy"])
+def test_composing_imports_no_planner_and_no_migrations(library: str) -> None:
+    """Idle memory is a promise: numpy comes with the first plan, alembic only to migrate."""
+    assert library not in loaded_after("import headwater.compose")
+
+
+def test_help_imports_no_engine() -> None:
+    """`headwater --help` answers at once."""
+    assert not set(HEAVY) & loaded_after("import headwater.cli.main")
