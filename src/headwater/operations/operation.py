@@ -21,7 +21,7 @@ class OwnWrites:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Any copy not older than *within_s*; *beyond* says what to do when nothing that fresh answers."""
+    """Any copy not older than *within_s*; *beyond*: what to do when nothing that fresh answers."""
 
     within_s: float
     beyond: Literal["answer", "refuse"]
@@ -79,7 +79,7 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """*action* is "resource:verb"; *who* is checked before any session opens, decide() inside it."""
+    """*action* is "resource:verb"; *who* is checked before a session opens, decide() inside it."""
 
     action: str
     who: Access

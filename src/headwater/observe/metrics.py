@@ -1,0 +1,22 @@
+"""Every metric's name, once. Labels have few values: operation names and error codes, never ids."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OPERATIONS = Counter(
+    "headwater_operations_total",
+    "Operations run, by name and outcome (ok or the error's code).",
+    ["operation", "outcome"],
+)
+OPERATION_SECONDS = Histogram(
+    "headwater_operation_seconds",
+    "Wall time of operations, streaming of bodies not included.",
+    ["operation"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+)
+REQUESTS = Counter(
+    "headwater_http_requests_total",
+    "HTTP requests answered, by face and status class.",
+    ["face", "status"],
+)
+REQUESTS_OPEN = Gauge("headwater_http_requests_open", "HTTP requests being answered now.")
+LOGIN_REFUSED = Counter("headwater_logins_refused_total", "Logins refused, by why.", ["why"])

@@ -1,0 +1,192 @@
+"""The runner: every question to the system goes through the same steps, in this order.
+
+limit → permission (who) → cache → session → use case (with decide()) → commit → purge, publish
+
+Faces call run() by an operation's name. Nothing else opens a transaction (operations/units.py), so
+a use case cannot forget a commit and a face cannot hold one open while it streams.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+import structlog
+
+from headwater.model.actor import Actor, ActorKind, Role
+from headwater.model.errors import Forbidden, HeadwaterError, Unauthenticated
+from headwater.observe.metrics import OPERATION_SECONDS, OPERATIONS
+from headwater.operations.idempotency import InFlight, Keyed
+from headwater.operations.limits import SlidingWindows, enforce
+from headwater.operations.operation import Access, CacheFor, Idempotency, Operation
+from headwater.operations.units import ActorUnits, Engines
+
+log = structlog.get_logger("headwater.operations")
+INTERNAL = "Something went wrong on our side. It has been written down; please try again later."
+
+
+class Bound:
+    """An operation ready to be called: which services it wants, and whether it wants a session."""
+
+    def __init__(self, row: Operation, services: Mapping[str, Any]) -> None:
+        names = inspect.signature(row.does).parameters
+        self.row = row
+        self.wants_work = "work" in names
+        self.wants = frozenset(names) & {"actor", "units", "now"}
+        self.services = {name: services[name] for name in names if name in services}
+        self.inputs = frozenset(names) - self.wants - {"work"} - self.services.keys()
+        self.reads = row.idempotency is Idempotency.READ
+        self.ok = OPERATIONS.labels(row.name, "ok")
+        self.seconds = OPERATION_SECONDS.labels(row.name)
+        answer = get_type_hints(row.does)["return"] if row.cache or self._is_keyed else None
+        self.decode = msgspec.msgpack.Decoder(answer).decode if answer is not None else None
+
+    @property
+    def _is_keyed(self) -> bool:
+        return self.row.idempotency is Idempotency.KEY
+
+
+class Runner:
+    """Runs the rows of a catalogue. One per process; safe for any number of tasks at once.
+
+    *services* are the engines and values that use cases ask for by keyword name. `work`, `units`,
+    `actor` and `now` are the runner's own: a use case with `work` gets one unit of work, one
+    without opens what it needs from `units`.
+    """
+
+    def __init__(
+        self, catalogue: Iterable[Operation], *, engines: Engines, services: Mapping[str, Any]
+    ) -> None:
+        self._engines = engines
+        self._bound = {row.name: Bound(row, services) for row in catalogue}
+        self._windows = SlidingWindows()
+        self._in_flight = InFlight()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(bound.row for bound in self._bound.values())
+
+    async def run(
+        self, name: str, actor: Actor, *, idempotency_key: str | None = None, **inputs: Any
+    ) -> Any:
+        """Answer operation *name* for *actor*.
+
+        Raises:
+            HeadwaterError: what was expected to go wrong, as the use case named it; everything else
+                is logged and becomes the base class with code "internal" and no details.
+        """
+        bound = self._bound[name]
+        clock = self._engines.clock
+        started = clock.monotonic()
+        try:
+            answer = await self._steps(bound, actor, idempotency_key, inputs)
+        except HeadwaterError as error:
+            OPERATIONS.labels(name, error.code).inc()
+            raise
+        except Exception as error:
+            OPERATIONS.labels(name, "internal").inc()
+            log.exception("operation_failed", operation=name, account=actor.account)
+            raise HeadwaterError(INTERNAL) from error
+        bound.ok.inc()
+        bound.seconds.observe(clock.monotonic() - started)
+        return answer
+
+    async def _steps(
+        self, bound: Bound, actor: Actor, idempotency_key: str | None, inputs: dict[str, Any]
+    ) -> Any:
+        row = bound.row
+        if inputs.keys() - bound.inputs:
+            unknown = ", ".join(sorted(inputs.keys() - bound.inputs))
+            raise TypeError(f"{row.name} takes no input named {unknown}")
+        if row.limit is not None:
+            enforce(self._windows, row.name, row.limit, actor, now=self._engines.clock.now())
+        permit(row.permission.who, actor)
+        if row.cache is not None:
+            return await self._cached(bound, row.cache, actor, inputs)
+        if idempotency_key is None or row.idempotency is not Idempotency.KEY:
+            return await self._call(bound, actor, inputs)
+        keyed = Keyed(actor.limit_key, idempotency_key, row.name, inputs)
+        with self._in_flight.hold(keyed):
+            if bound.wants_work:
+                return await self._once_in_one_unit(bound, actor, inputs, keyed)
+            return await self._once(bound, actor, inputs, keyed)
+
+    async def _cached(
+        self, bound: Bound, rule: CacheFor, actor: Actor, inputs: dict[str, Any]
+    ) -> Any:
+        async def make() -> bytes:
+            return msgspec.msgpack.encode(await self._call(bound, actor, inputs))
+
+        who = "" if rule.shared else (actor.account or actor.kind)
+        body = await self._engines.cache.get_or_make(
+            f"{bound.row.name}|{who}|{msgspec.json.encode(inputs).decode()}",
+            make,
+            fresh_s=rule.fresh_s,
+            stale_s=rule.stale_s,
+            tags=tuple(tag.format_map(inputs) for tag in rule.tags),
+        )
+        assert bound.decode is not None
+        return bound.decode(body)
+
+    async def _call(self, bound: Bound, actor: Actor, inputs: dict[str, Any]) -> Any:
+        if not bound.wants_work:
+            return await bound.row.does(**self._arguments(bound, actor, inputs))
+        opened = self._engines.reader(actor) if bound.reads else self._engines.writer(actor)
+        async with opened as work:
+            return await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
+
+    def _arguments(self, bound: Bound, actor: Actor, inputs: dict[str, Any]) -> dict[str, Any]:
+        arguments = {**bound.services, **inputs}
+        if "actor" in bound.wants:
+            arguments["actor"] = actor
+        if "units" in bound.wants:
+            arguments["units"] = ActorUnits(self._engines, actor)
+        if "now" in bound.wants:
+            arguments["now"] = self._engines.clock.now()
+        return arguments
+
+    async def _once_in_one_unit(
+        self, bound: Bound, actor: Actor, inputs: dict[str, Any], keyed: Keyed
+    ) -> Any:
+        """Effect and answer in one transaction; a failure rolls the claim back with the rest."""
+        async with self._engines.writer(actor) as work:
+            earlier = await keyed.earlier_answer(work.session, now=work.now)
+            if earlier is not None:
+                return bound.decode(earlier) if bound.decode else None
+            answer = await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
+            await keyed.keep_answer(work.session, _kept(answer))
+            return answer
+
+    async def _once(self, bound: Bound, actor: Actor, inputs: dict[str, Any], keyed: Keyed) -> Any:
+        """Claim, do, answer, in three transactions, for a use case with units of its own."""
+        async with self._engines.writer(actor) as work:
+            earlier = await keyed.earlier_answer(work.session, now=work.now)
+        if earlier is not None:
+            return bound.decode(earlier) if bound.decode else None
+        try:
+            answer = await self._call(bound, actor, inputs)
+        except BaseException:
+            async with self._engines.writer(actor) as work:
+                await keyed.give_up(work.session)
+            raise
+        async with self._engines.writer(actor) as work:
+            await keyed.keep_answer(work.session, _kept(answer))
+        return answer
+
+
+def _kept(answer: Any) -> bytes:
+    """Encode the answer a repeat will get; a secret shown once is not in it."""
+    without = getattr(answer, "without_secret", None)
+    return msgspec.msgpack.encode(without() if without else answer)
+
+
+def permit(who: Access, actor: Actor) -> None:
+    """Check who may ask at all. Raises Unauthenticated or Forbidden."""
+    if who is Access.ANYONE or actor.kind is ActorKind.SYSTEM:
+        return
+    if who is Access.SYSTEM:
+        raise Forbidden("Only the system itself does this.")
+    if not actor.is_signed_in:
+        raise Unauthenticated("Please sign in first.")
+    if who is Access.OWNER and actor.role is not Role.OWNER:
+        raise Forbidden("Only the owner of this server may do this.")

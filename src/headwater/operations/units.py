@@ -1,0 +1,74 @@
+"""Units of work: the only place above the engines where a transaction is opened and closed."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import msgspec
+import structlog
+
+from headwater.engines.cache.port import Cache
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.events.port import Events
+from headwater.engines.notices.port import Notices
+from headwater.engines.work import Work
+from headwater.model.actor import Actor
+
+PURGE_TOPIC = "purge"  # cache tags for the other processes of this deployment, JSON list
+log = structlog.get_logger("headwater.operations")
+
+
+class Engines:
+    """The engines a commit touches, and what happens around it."""
+
+    def __init__(
+        self, *, database: Database, events: Events, notices: Notices, cache: Cache, clock: Clock
+    ) -> None:
+        self.database = database
+        self.events = events
+        self.notices = notices
+        self.cache = cache
+        self.clock = clock
+
+    @asynccontextmanager
+    async def reader(self, actor: Actor) -> AsyncIterator[Work]:
+        async with self.database.reader() as session:
+            yield Work(session=session, actor=actor, now=self.clock.now())
+
+    @asynccontextmanager
+    async def writer(self, actor: Actor) -> AsyncIterator[Work]:
+        """Open a transaction; facts are recorded in it, the rest happens once it is durable."""
+        async with self.database.writer() as session:
+            work = Work(session=session, actor=actor, now=self.clock.now())
+            yield work
+            for topic, body in work.facts:
+                await self.events.record(session, topic, body, now=work.now)
+        await self.after_commit(work)
+
+    async def after_commit(self, work: Work) -> None:
+        """Purge, publish, wake. What is committed is true: a failure here is logged, not raised."""
+        try:
+            if work.purges:
+                await self.cache.purge(*work.purges)
+                await self.notices.publish(PURGE_TOPIC, msgspec.json.encode(work.purges))
+            for topic, body in work.notices:
+                await self.notices.publish(topic, body)
+            for wake in work.wakes:
+                wake()
+            if work.facts:
+                await self.events.wake()
+        except Exception:
+            log.exception("after_commit_failed")
+
+
+class ActorUnits:
+    """engines/work.py's Units for one caller."""
+
+    def __init__(self, engines: Engines, actor: Actor) -> None:
+        self._engines, self._actor = engines, actor
+
+    def reader(self) -> AbstractAsyncContextManager[Work]:
+        return self._engines.reader(self._actor)
+
+    def writer(self) -> AbstractAsyncContextManager[Work]:
+        return self._engines.writer(self._actor)
