@@ -23,7 +23,8 @@ class JobState(StrEnum):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the jobs table. *attempts* counts failures, not leases."""
+    """One row of the jobs table. *attempts* counts failures, not leases; *cursor* is
+    how far a warm-up came (a segment index)."""
 
     id: JobId
     kind: JobKind
@@ -31,6 +32,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     owner: AccountId
     state: JobState
     attempts: int
+    cursor: int
     run_at: float
     leased_by: str | None
     leased_until: float | None

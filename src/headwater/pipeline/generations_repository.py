@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import generations, sources, tracks, videos
@@ -28,6 +28,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     id: GenerationId
     video: VideoId
     plan: bytes
+    index_sizes: dict[int, int]
     retired_at: float | None
 
 
@@ -40,6 +41,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
+_sizes = msgspec.msgpack.Decoder(dict[int, int])
 _extents = msgspec.msgpack.Decoder(list[Extent])
 
 
@@ -49,10 +51,19 @@ async def add(
     id: GenerationId,
     video: VideoId,
     plan: bytes,
+    index_sizes: Mapping[int, int],
     segments: Mapping[TrackId, int],
     now: float,
 ) -> None:
-    await session.execute(insert(generations).values(id=id, video=video, plan=plan, created_at=now))
+    await session.execute(
+        insert(generations).values(
+            id=id,
+            video=video,
+            plan=plan,
+            index_sizes=msgspec.msgpack.encode(dict(index_sizes)),
+            created_at=now,
+        )
+    )
     await session.execute(
         insert(tracks).values(
             [
@@ -64,12 +75,16 @@ async def add(
 
 
 async def get(session: Session, id: GenerationId) -> Generation | None:
-    row = await session.row(
-        select(
-            generations.c.id, generations.c.video, generations.c.plan, generations.c.retired_at
-        ).where(generations.c.id == id)
+    row = await session.row(select(generations).where(generations.c.id == id))
+    if row is None:
+        return None
+    return Generation(
+        id=id,
+        video=VideoId(row["video"]),
+        plan=row["plan"],
+        index_sizes=_sizes.decode(row["index_sizes"]),
+        retired_at=row["retired_at"],
     )
-    return msgspec.convert(dict(row), Generation) if row else None
 
 
 async def of_video(session: Session, video: VideoId) -> list[GenerationId]:
@@ -171,3 +186,13 @@ async def set_remuxed(session: Session, video: VideoId, extents: Sequence[Extent
         .where(sources.c.video == video)
         .values(remuxed=msgspec.msgpack.encode(list(extents)))
     )
+
+
+async def damaged(session: Session, generation: GenerationId) -> int:
+    """Return how many segments of all tracks were made from damaged bytes."""
+    row = await session.row(
+        select(func.coalesce(func.sum(tracks.c.damaged), 0).label("n")).where(
+            tracks.c.generation == generation
+        )
+    )
+    return int(row["n"]) if row else 0

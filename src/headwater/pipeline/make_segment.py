@@ -99,7 +99,7 @@ async def make_init(material: Material, track: TrackId, *, media: Media) -> byte
     return write.audio_init(
         sample_rate=rendition.sample_rate,
         channels=rendition.channels,
-        asc=await _audio_config(material, audio, rendition, media=media),
+        asc=await _audio_config(material, audio, rendition),
         language=audio.language,
         bitrate=rendition.bitrate_bps,
     )
@@ -113,9 +113,7 @@ async def _video_config(material: Material, video: VideoPlan, rung: Rung, *, med
     return (await media.blank_video(video=video, rung=rung)).config
 
 
-async def _audio_config(
-    material: Material, audio: AudioPlan, rendition: Rendition, *, media: Media
-) -> bytes:
+async def _audio_config(material: Material, audio: AudioPlan, rendition: Rendition) -> bytes:
     if rendition.copy:
         lo = rendition.windows[0][0]
         table = await anyio.to_thread.run_sync(material.samples, audio.source_track, lo, lo + 1)
@@ -174,7 +172,7 @@ async def _encode_video(
         if not output.samples:
             output = Encoded(
                 blank.config,
-                [EncodedSample(video.cuts[index], True, blank.samples[0].data)],  # noqa: FBT003
+                [EncodedSample(video.cuts[index], True, blank.samples[0].data)],
                 output.errors,
             )
         elif output.config != blank.config:

@@ -19,7 +19,7 @@ WINDOW_BYTES = 512 << 20  # 10 s at 400 Mbit/s; more is a hostile index
 
 
 class Material:
-    """One generation's plan, source and sample indexes. Methods block: call from a worker thread."""
+    """One generation's plan, source and sample indexes. Methods block: call from a thread."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Material:
         return read_samples(self._source, table)
 
     def window(self, source_track: int, lo: int, hi: int, *, shift: int) -> Window:
-        """Return samples [*lo*, *hi*) as a file for the codec; its base is in presentation ticks."""
+        """Return samples [*lo*, *hi*) as a file for the codec, its base in presentation ticks."""
         table = self.samples(source_track, lo, hi)
         return make_window(table, self.payload(table), shift=shift)
 

@@ -1,0 +1,117 @@
+"""Demand: a segment that is asked for and not there is made now, once, however many ask.
+
+Flow      request → (one waiter per segment and process) → demand rows → workers → notice → blob.
+Promises  held at most HELD_S; one client may wait for only so many segments of one video, one
+          process only for so many in all; those after the asked one are asked for less urgently.
+"""
+
+import asyncio
+from collections import Counter
+
+import anyio
+
+from headwater.engines.blobs.port import Blobs, Stored
+from headwater.engines.clock import Clock
+from headwater.engines.notices.port import Notices
+from headwater.engines.work import Units
+from headwater.model.errors import BlobNotFound, RateLimited, Unavailable
+from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.pipeline import advance
+from headwater.pipeline.demands_repository import Demand
+from headwater.pipeline.keys import segment_topic
+from headwater.pipeline.maker import INIT, PICTURES, blob_key
+
+HELD_S = 8.0
+AHEAD = 3
+LOOK_S = 0.5  # how often a waiter looks for itself, should the notice be lost
+MOST_PER_CLIENT = 12  # players fetch a few tracks at once, and abandon some when they seek
+MOST_WAITING = 256
+RETRY_S = 2.0
+
+
+class Demands:
+    """One per process that serves streams."""
+
+    def __init__(self, *, units: Units, blobs: Blobs, notices: Notices, clock: Clock) -> None:
+        self._units, self._blobs, self._notices, self._clock = units, blobs, notices, clock
+        self._waiting: dict[tuple[GenerationId, TrackId, int], asyncio.Task[Stored]] = {}
+        self._clients: Counter[tuple[str, VideoId]] = Counter()
+
+    async def until_there(
+        self,
+        video: VideoId,
+        generation: GenerationId,
+        track: TrackId,
+        index: int,
+        *,
+        segments: int,
+        client: str,
+    ) -> Stored:
+        """Wait until the blob of (track, index) is stored and return its size and etag.
+
+        Raises:
+            RateLimited: *client* waits for too many segments of this video already.
+            Unavailable: too many wait in all, it was not made within HELD_S, or cannot be made.
+        """
+        if self._clients[client, video] >= MOST_PER_CLIENT:
+            raise RateLimited(
+                "You already wait for many parts of this video; please slow down.",
+                retry_after_s=RETRY_S,
+            )
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("Many parts are being prepared right now.", retry_after_s=RETRY_S)
+        name = (generation, track, index)
+        self._clients[client, video] += 1
+        try:
+            task = self._waiting.get(name)
+            if task is None:
+                task = asyncio.ensure_future(self._demand(video, *name, segments=segments))
+                self._waiting[name] = task
+                task.add_done_callback(lambda _: self._waiting.pop(name, None) and None)
+            return await asyncio.shield(task)
+        finally:
+            self._clients[client, video] -= 1
+            if not self._clients[client, video]:
+                del self._clients[client, video]
+
+    async def _demand(
+        self,
+        video: VideoId,
+        generation: GenerationId,
+        track: TrackId,
+        index: int,
+        *,
+        segments: int,
+    ) -> Stored:
+        key = blob_key(video, generation, track, index)
+        ahead = AHEAD if index >= 0 and track != PICTURES else 0
+        async with self._notices.listen(segment_topic(generation, track, index)) as news:
+            async with self._units.writer() as work:
+                wanted = [
+                    Demand(
+                        generation=generation,
+                        track=track,
+                        index=at,
+                        video=video,
+                        rank=at - index,
+                        asked_at=work.now,
+                    )
+                    for at in range(index, min(index + ahead + 1, max(segments, index + 1)))
+                ]
+                await advance.demand(work=work, wanted=wanted)
+            give_up_at = self._clock.monotonic() + HELD_S
+            while self._clock.monotonic() < give_up_at:
+                try:
+                    return await self._blobs.stat(key)
+                except BlobNotFound:
+                    pass
+                with anyio.move_on_after(LOOK_S):
+                    _, body = await anext(news)
+                    if body == b"failed":
+                        raise Unavailable(
+                            "This part could not be made just now.", retry_after_s=RETRY_S
+                        )
+        raise Unavailable("This part is still being prepared.", retry_after_s=RETRY_S)
+
+
+__all__ = ["INIT", "PICTURES", "Demands"]

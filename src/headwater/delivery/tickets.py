@@ -1,0 +1,113 @@
+"""Who may read what is served under a stream's name, decided from memory on the hot path.
+
+Flow      a request names a stream → row read once → remembered FRESH_S → decide() on each request.
+Promises  a change of visibility or a deletion is seen at once in the process that made it
+          (notices), and within FRESH_S everywhere; what is private is never marked as shared.
+"""
+
+from collections import OrderedDict
+
+import msgspec
+
+from headwater.access.decide import Action, require
+from headwater.engines.clock import Clock
+from headwater.engines.notices.port import Notices
+from headwater.engines.work import Units
+from headwater.library import videos_repository
+from headwater.library.streams_repository import Stream, find
+from headwater.model.actor import Actor
+from headwater.model.errors import Gone, NotFound, VideoNotFound
+from headwater.model.ids import GenerationId, VideoId
+from headwater.model.plan import Plan
+from headwater.model.video import Video, Visibility
+from headwater.pipeline import generations_repository
+from headwater.planning.document import decode_plan
+
+FRESH_S = 2.0
+RETIRED_SERVED_S = 6 * 3600.0  # a player that holds an old manifest may finish the video
+REMEMBERED = 4096
+PLANS = 64
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """Leave to read one generation of *video*; *shared* when any cache on the way may keep it."""
+
+    video: Video
+    stream: str
+    generation: GenerationId
+    shared: bool
+
+
+class Tickets:
+    """One per process."""
+
+    def __init__(self, *, units: Units, clock: Clock) -> None:
+        self._units, self._clock = units, clock
+        self._known: OrderedDict[str, tuple[float, Stream, Video]] = OrderedDict()
+        self._plans: OrderedDict[GenerationId, Plan] = OrderedDict()
+        self._watched: dict[tuple[str, str], float] = {}
+
+    async def check(self, actor: Actor, video_id: VideoId, stream: str) -> Ticket:
+        """Return leave for *actor* to read what is served as *stream* of *video_id*.
+
+        Raises:
+            VideoNotFound: there is no such video, or *actor* may not know of it.
+            Gone: the name was retired too long ago.
+        """
+        known = self._known.get(stream)
+        if known is None or known[0] < self._clock.monotonic():
+            known = await self._learn(stream)
+        _, named, video = known
+        if named.video != video_id:
+            raise VideoNotFound("There is no such video.")
+        require(actor, Action.VIDEO_WATCH, video)
+        retired = named.retired_at
+        if retired is not None and self._clock.now() > retired + RETIRED_SERVED_S:
+            raise Gone("This address of the video is out of date; open the video again.")
+        return Ticket(
+            video=video,
+            stream=stream,
+            generation=named.generation,
+            shared=video.visibility is Visibility.PUBLIC and retired is None,
+        )
+
+    async def _learn(self, stream: str) -> tuple[float, Stream, Video]:
+        async with self._units.reader() as work:
+            named = await find(work.session, stream)
+            video = named and await videos_repository.find(work.session, named.video)
+        if named is None or not video:
+            raise NotFound("There is nothing under this address.")
+        known = (self._clock.monotonic() + FRESH_S, named, video)
+        self._known[stream] = known
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+    async def plan(self, generation: GenerationId) -> Plan:
+        """Return the plan of *generation*; it never changes. Raises Gone if it was removed."""
+        if generation not in self._plans:
+            async with self._units.reader() as work:
+                found = await generations_repository.get(work.session, generation)
+            if found is None:
+                raise Gone("This address of the video is out of date; open the video again.")
+            self._plans[generation] = decode_plan(found.plan)
+            while len(self._plans) > PLANS:
+                self._plans.popitem(last=False)
+        self._plans.move_to_end(generation)
+        return self._plans[generation]
+
+    def saw(self, generation: GenerationId, track: str) -> None:
+        """Remember that somebody watches *track* now; take_watched() hands it on for eviction."""
+        self._watched[generation, track] = self._clock.now()
+
+    def take_watched(self) -> dict[tuple[str, str], float]:
+        watched, self._watched = self._watched, {}
+        return watched
+
+    async def forget_on_news(self, notices: Notices) -> None:
+        """Forget what is known of a video when it changes; runs as long as the process serves."""
+        async with notices.listen("video:*") as news:
+            async for topic, _ in news:
+                video = topic.removeprefix("video:")
+                for name in [n for n, known in self._known.items() if known[1].video == video]:
+                    del self._known[name]

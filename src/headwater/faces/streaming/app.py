@@ -1,0 +1,124 @@
+"""Streams: HLS and DASH manifests, segments and pictures below `/streams/{id}`.
+
+Every address but the two manifests names a stream (see library/streams_repository.py), so what is
+behind it never changes.
+"""
+
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from headwater.delivery.demand import INIT
+from headwater.delivery.ranges import matches
+from headwater.delivery.streams import Manifest, Piece
+from headwater.faces.kit import Faces, actor_of
+from headwater.faces.streaming.responder import Headers, respond
+from headwater.model.errors import NotFound
+from headwater.model.ids import TrackId, VideoId
+
+HLS = "application/vnd.apple.mpegurl"
+DASH = "application/dash+xml"
+VTT = "text/vtt; charset=utf-8"
+SHARED_FOR_EVER: Headers = [
+    (b"cache-control", b"public, max-age=31536000, immutable"),
+    (b"access-control-allow-origin", b"*"),
+]
+PRIVATE: Headers = [(b"cache-control", b"private, no-store")]
+
+
+def _text(request: Request, manifest: Manifest, content_type: str, *, immutable: bool) -> Response:
+    etag = hashlib.sha256(manifest.text.encode()).hexdigest()[:32]
+    headers = {"etag": f'"{etag}"'}
+    if manifest.shared:
+        headers["access-control-allow-origin"] = "*"
+        headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if immutable else "public, no-cache"
+        )
+    else:
+        headers["cache-control"] = "private, no-store"
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(manifest.text, headers=headers, media_type=content_type)
+
+
+class PieceEndpoint:
+    """One kind of immutable blob as a bare ASGI application: the hot path has no framework in it."""
+
+    def __init__(self, faces: Faces, operation: str, content_type: bytes) -> None:
+        self._faces, self._operation, self._content_type = faces, operation, content_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path_params"]
+        inputs: dict[str, object] = {"video_id": VideoId(path["id"]), "stream": path["stream"]}
+        if "track" in path:
+            inputs["track"] = TrackId(path["track"])
+        inputs["index"] = path.get("index", INIT if "track" in path else 0)
+        piece: Piece = await self._faces.runner.run(
+            self._operation, actor_of(Request(scope)), **inputs
+        )
+        await respond(
+            scope,
+            receive,
+            send,
+            blobs=self._faces.blobs,
+            key=piece.key,
+            stored=piece.stored,
+            content_type=self._content_type,
+            headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
+        )
+
+
+def routes(faces: Faces) -> list[BaseRoute]:
+    runner = faces.runner
+
+    async def master(request: Request) -> Response:
+        video = VideoId(request.path_params["id"])
+        manifest = await runner.run("streams.master", actor_of(request), video_id=video)
+        return _text(request, manifest, HLS, immutable=False)
+
+    async def mpd(request: Request) -> Response:
+        video = VideoId(request.path_params["id"])
+        manifest = await runner.run("streams.manifest", actor_of(request), video_id=video)
+        return _text(request, manifest, DASH, immutable=False)
+
+    async def playlist(request: Request) -> Response:
+        path = request.path_params
+        manifest = await runner.run(
+            "streams.playlist",
+            actor_of(request),
+            video_id=VideoId(path["id"]),
+            stream=path["stream"],
+            track=TrackId(path["track"]),
+        )
+        return _text(request, manifest, HLS, immutable=True)
+
+    async def storyboard(request: Request) -> Response:
+        path = request.path_params
+        manifest = await runner.run(
+            "streams.storyboard",
+            actor_of(request),
+            video_id=VideoId(path["id"]),
+            stream=path["stream"],
+        )
+        return _text(request, manifest, VTT, immutable=True)
+
+    async def nothing(_: Request) -> Response:
+        raise NotFound("There is nothing under this address.")
+
+    segment = PieceEndpoint(faces, "streams.segment", b"video/mp4")
+    picture = PieceEndpoint(faces, "streams.picture", b"image/jpeg")
+    base = "/streams/{id}/{stream}"
+    return [
+        Route(base + "/{track}/{index:int}.m4s", segment),
+        Route(base + "/{track}/init.mp4", segment),
+        Route(base + "/{track}/playlist.m3u8", playlist),
+        Route("/streams/{id}/master.m3u8", master),
+        Route("/streams/{id}/manifest.mpd", mpd),
+        Route(base + "/poster.jpg", picture),
+        Route(base + "/storyboard.vtt", storyboard),
+        Route(base + "/storyboard-{index:int}.jpg", picture),
+        Route("/streams/{rest:path}", nothing),
+    ]

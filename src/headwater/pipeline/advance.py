@@ -1,0 +1,295 @@
+"""What the pipeline tells the database: every use case here is an operation with actor `system`.
+
+The worker does the work between two of these; each is one short transaction. They are the only
+place where a video's state advances.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from headwater.engines.work import Work
+from headwater.library import changes, streams_repository, videos_repository
+from headwater.model.errors import Gone
+from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
+from headwater.model.job import Job, JobKind
+from headwater.model.plan import Plan
+from headwater.model.video import Failure, VideoState
+from headwater.pipeline import (
+    bitmap,
+    demands_repository,
+    generations_repository,
+    jobs_repository,
+    leases_repository,
+)
+from headwater.pipeline.demands_repository import Demand
+from headwater.pipeline.generations_repository import Generation, Presence, Source
+from headwater.pipeline.keys import segment_topic
+from headwater.pipeline.make_segment import segment_count
+from headwater.pipeline.plan_video import Planned
+from headwater.planning.document import decode_plan
+
+LEASE_S = 30.0  # three missed heartbeats of 10 s
+ENOUGH_DEMANDS = 64
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation ready to be made: its rows and what of it is stored."""
+
+    generation: Generation
+    source: Source
+    presences: dict[TrackId, Presence]
+
+
+async def lease_job(*, work: Work, holder: str, kinds: Sequence[JobKind]) -> Job | None:
+    """Lease the next job for *holder*, fair between owners."""
+    return await jobs_repository.lease_next(
+        work.session, kinds=tuple(kinds), holder=holder, now=work.now, lease_s=LEASE_S
+    )
+
+
+async def keep_leases(
+    *, work: Work, holder: str, jobs: Sequence[JobId], generations: Sequence[GenerationId]
+) -> None:
+    """Renew what *holder* works on; expired leases of others go back into the queue."""
+    for job in jobs:
+        await jobs_repository.heartbeat(
+            work.session, job, holder=holder, now=work.now, lease_s=LEASE_S
+        )
+    if generations:
+        await leases_repository.renew(work.session, holder=holder, until=work.now + LEASE_S)
+    await jobs_repository.reap(work.session, now=work.now)
+
+
+async def get_source(*, work: Work, video: VideoId) -> Source:
+    """Return what *video* is made from. Raises Gone if it was deleted meanwhile."""
+    source = await generations_repository.source(work.session, video)
+    if source is None:
+        raise Gone("The video is gone.")
+    return source
+
+
+async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
+    """Make *job*'s video playable: the plan, its tracks and the first stored segments, at once.
+
+    Doing it twice changes nothing: a generation that is already there stays.
+    """
+    session, plan = work.session, planned.plan
+    if await videos_repository.find(session, job.video) is None:
+        await jobs_repository.finish(session, job.id, now=work.now)
+        return
+    if planned.remuxed is not None:
+        await generations_repository.set_remuxed(session, job.video, planned.remuxed)
+    if await generations_repository.get(session, planned.generation) is None:
+        await generations_repository.add(
+            session,
+            id=planned.generation,
+            video=job.video,
+            plan=planned.document,
+            index_sizes=planned.index_sizes,
+            segments={t: segment_count(plan, t) or 0 for t in plan.track_ids()},
+            now=work.now,
+        )
+    added = sum(planned.index_sizes.values())
+    for track, sizes in planned.stored.items():
+        added += await generations_repository.mark(session, planned.generation, track, sizes)
+    await generations_repository.add_stored_bytes(session, job.video, added)
+    await generations_repository.retire(session, job.video, keep=planned.generation, now=work.now)
+    await streams_repository.open_stream(session, job.video, planned.generation, now=work.now)
+    await changes.change(
+        work,
+        job.video,
+        state=VideoState.PLAYABLE,
+        failure=None,
+        generation=planned.generation,
+        duration_s=plan.duration_s,
+        width_px=plan.video.rungs[-1].width if plan.video else None,
+        height_px=plan.video.rungs[-1].height if plan.video else None,
+        damage=damage_note(plan),
+        progress=0.0,
+        playable_at=work.now,
+    )
+    await jobs_repository.finish(session, job.id, now=work.now)
+    await jobs_repository.enqueue(
+        session, kind=JobKind.WARM, video=job.video, owner=job.owner, now=work.now
+    )
+    work.facts.append(("video.playable", msgspec.json.encode({"video": job.video})))
+    work.notices.append(("jobs", b""))
+
+
+def damage_note(plan: Plan, damaged: int = 0) -> str | None:
+    """Return one sentence for the owner about what of the file is broken, None if nothing is."""
+    if plan.ends_early_s is not None:
+        return f"The file stops after {plan.ends_early_s:.0f} s: its end is missing."
+    if damaged:
+        return "Some parts of the file are damaged and show the last good picture or silence."
+    return None
+
+
+async def refuse(*, work: Work, job: Job, failure: Failure) -> None:
+    """Say for good why the video of *job* cannot be played."""
+    await _fail_video(work, job.video, failure)
+    await jobs_repository.finish(work.session, job.id, now=work.now)
+
+
+async def _fail_video(work: Work, video: VideoId, failure: Failure) -> None:
+    """Say why *video* cannot be played; one that already can keeps playing."""
+    found = await videos_repository.find(work.session, video)
+    if found is not None and found.state is VideoState.PROCESSING:
+        await changes.change(work, video, state=VideoState.FAILED, failure=failure)
+
+
+async def fail_job(*, work: Work, job: Job, error: str, jitter: float) -> None:
+    """Give *job* back after an error that may pass; after the last attempt it is dead."""
+    died = await jobs_repository.fail(
+        work.session, job.id, error=error, now=work.now, jitter=jitter
+    )
+    if died and job.kind is JobKind.PLAN:
+        reason = "Processing stopped with an error on our side. It can be tried again."
+        await _fail_video(work, job.video, Failure("engine", reason))
+
+
+async def open_generation(*, work: Work, generation: GenerationId) -> Opened:
+    """Return all that making segments of *generation* needs. Raises Gone if it was deleted."""
+    found = await generations_repository.get(work.session, generation)
+    source = found and await generations_repository.source(work.session, found.video)
+    if found is None or not source:
+        raise Gone("The video is gone.")
+    presences = await generations_repository.presences(work.session, generation)
+    return Opened(generation=found, source=source, presences=presences)
+
+
+async def current_generation(*, work: Work, video: VideoId) -> GenerationId | None:
+    """Return what *video* is served from now, None if it is gone or not planned."""
+    found = await videos_repository.find(work.session, video)
+    return found.generation if found else None
+
+
+async def take_leases(
+    *,
+    work: Work,
+    generation: GenerationId,
+    wanted: Sequence[tuple[TrackId, int]],
+    holder: str,
+) -> list[tuple[TrackId, int]]:
+    """Lease those of *wanted* (track, index) that nobody makes right now, and return them."""
+    return [
+        (track, index)
+        for track, index in wanted
+        if await leases_repository.acquire(
+            work.session,
+            generation,
+            track,
+            index,
+            holder=holder,
+            now=work.now,
+            until=work.now + LEASE_S,
+        )
+    ]
+
+
+async def record_segments(
+    *,
+    work: Work,
+    video: VideoId,
+    generation: GenerationId,
+    made: Mapping[tuple[TrackId, int], int],
+    damaged: Sequence[TrackId],
+    holder: str,
+) -> bool:
+    """Record that segments (track, index) → bytes are stored, release their leases, tell waiters.
+
+    Returns False if the video was deleted meanwhile: the caller removes what it put.
+    """
+    session = work.session
+    if await videos_repository.find(session, video) is None:
+        return False
+    added = 0
+    for (track, index), size in made.items():
+        if index >= 0:
+            added += await generations_repository.mark(
+                session, generation, track, {index: size}, damaged=int(track in damaged)
+            )
+        await leases_repository.release(session, generation, track, index, holder=holder)
+        await demands_repository.take_back(session, generation, track, index)
+        work.notices.append((segment_topic(generation, track, index), b""))
+    await generations_repository.add_stored_bytes(session, video, added)
+    return True
+
+
+async def release_leases(
+    *,
+    work: Work,
+    generation: GenerationId,
+    tracks: Sequence[tuple[TrackId, int]],
+    holder: str,
+    failed: bool,
+) -> None:
+    """Give back what could not be made; after a failure nobody waits for it any longer."""
+    for track, index in tracks:
+        await leases_repository.release(work.session, generation, track, index, holder=holder)
+        if failed:
+            await demands_repository.take_back(work.session, generation, track, index)
+            work.notices.append((segment_topic(generation, track, index), b"failed"))
+
+
+async def record_warm(
+    *, work: Work, job: Job, generation: GenerationId, cursor: int, eligible: Sequence[TrackId]
+) -> bool:
+    """Move the warm-up's cursor and progress, and give the job back for the next turn.
+
+    Returns True when every segment of the *eligible* tracks is stored: the video is then ready.
+    """
+    session = work.session
+    presences = await generations_repository.presences(session, generation)
+    chosen = [presences[track] for track in eligible if track in presences]
+    total = sum(p.segments for p in chosen)
+    stored = sum(bitmap.count(p.present) for p in chosen)
+    if stored < total:
+        await changes.change(work, job.video, progress=stored / total)
+        await jobs_repository.yield_back(session, job.id, cursor=cursor, now=work.now)
+        return False
+    damaged = await generations_repository.damaged(session, generation)
+    found = await generations_repository.get(session, generation)
+    note = damage_note(decode_plan(found.plan), damaged) if found else None
+    await changes.change(
+        work,
+        job.video,
+        state=VideoState.READY,
+        progress=1.0,
+        ready_at=work.now,
+        damage=note,
+    )
+    await jobs_repository.finish(session, job.id, now=work.now)
+    work.facts.append(("video.ready", msgspec.json.encode({"video": job.video})))
+    return True
+
+
+async def demand(*, work: Work, wanted: Sequence[Demand]) -> None:
+    """Ask workers for segments ahead of all else."""
+    await demands_repository.put(work.session, wanted)
+    work.notices.append(("demands", b""))
+
+
+async def list_demands(*, work: Work) -> list[Demand]:
+    """Return the most urgent demands."""
+    return await demands_repository.waiting(work.session, ENOUGH_DEMANDS)
+
+
+async def forget_demands(*, work: Work, asked_before: float) -> None:
+    await demands_repository.forget_before(work.session, asked_before)
+
+
+async def touch_tracks(*, work: Work, watched: Mapping[tuple[str, str], float]) -> None:
+    """Remember when tracks were last watched, for eviction."""
+    await generations_repository.touch(work.session, watched)
+
+
+async def forget_generation(*, work: Work, generation: GenerationId) -> None:
+    """Drop the demands of a generation that is gone."""
+    await demands_repository.forget_generation(work.session, generation)
+
+
+async def finish_job(*, work: Work, job: Job) -> None:
+    """Take *job* out of the queue: there is nothing left to do."""
+    await jobs_repository.finish(work.session, job.id, now=work.now)

@@ -1,0 +1,163 @@
+"""Putting what was made into the store, and knowing which of it is there.
+
+One Maker per process. It remembers the material of the generations it works on, so that a segment
+costs one index slice and one window, not a plan.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from headwater.engines.blobs.port import BlobKey, Blobs
+from headwater.engines.media.port import Media
+from headwater.model.errors import BlobNotFound, HeadwaterError
+from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.pipeline.advance import Opened
+from headwater.pipeline.keys import init_key, picture_key, segment_key
+from headwater.pipeline.make_picture import make_picture
+from headwater.pipeline.make_segment import make_init, make_segments
+from headwater.pipeline.material import Material
+from headwater.planning.document import decode_plan
+
+INIT = -1  # the index under which a track's init is leased and asked for
+PICTURES = TrackId("pictures")  # a track of pictures: index 0 is the poster, n the n-th storyboard
+REMEMBERED = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Ask(Protocol):
+    """Run an operation as the system: `await ask("pipeline.lease_job", holder=…)`."""
+
+    def __call__(self, name: str, **inputs: Any) -> Awaitable[Any]: ...
+
+
+def blob_key(video: VideoId, generation: GenerationId, track: TrackId, index: int) -> BlobKey:
+    """Name the blob of a (track, index): a segment, an init, or a picture."""
+    if track == PICTURES:
+        return picture_key(video, generation, "poster" if index == 0 else f"storyboard-{index}")
+    if index == INIT:
+        return init_key(video, generation, track)
+    return segment_key(video, generation, track, index)
+
+
+class Maker:
+    """Makes (track, index) pairs of a generation, stores and records them."""
+
+    def __init__(self, *, ask: Ask, blobs: Blobs, media: Media, holder: str) -> None:
+        self._ask, self._blobs, self._media, self._holder = ask, blobs, media, holder
+        self._materials: OrderedDict[GenerationId, Material] = OrderedDict()
+
+    async def material(self, generation: GenerationId) -> Material:
+        """Open what *generation* is made from. Raises Gone."""
+        if generation in self._materials:
+            self._materials.move_to_end(generation)
+            return self._materials[generation]
+        opened: Opened = await self._ask("pipeline.open_generation", generation=generation)
+        plan = decode_plan(opened.generation.plan)
+        source = opened.source
+        material = Material(
+            video=opened.generation.video,
+            generation=generation,
+            plan=plan,
+            extents=source.remuxed if plan.remuxed and source.remuxed else source.extents,
+            index_sizes=opened.generation.index_sizes,
+            blobs=self._blobs,
+        )
+        self._materials[generation] = material
+        while len(self._materials) > REMEMBERED:
+            self._materials.popitem(last=False)
+        return material
+
+    def forget(self, generation: GenerationId) -> None:
+        self._materials.pop(generation, None)
+
+    async def make(
+        self,
+        generation: GenerationId,
+        wanted: Sequence[TrackId],
+        index: int,
+        *,
+        urgent: bool,
+        turn: Callable[[], Any],
+    ) -> None:
+        """Make segment *index* of those of *wanted* that nobody else makes now, store and record.
+
+        *turn* opens the async context in which a codec may run. What fails is given back.
+        """
+        leased = await self._ask(
+            "pipeline.take_leases",
+            generation=generation,
+            wanted=[(track, index) for track in wanted],
+            holder=self._holder,
+        )
+        tracks = [track for track, _ in leased]
+        if not tracks:
+            return
+        try:
+            await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
+        except BaseException as error:
+            await self._ask(
+                "pipeline.release_leases",
+                generation=generation,
+                tracks=[(track, index) for track in tracks],
+                holder=self._holder,
+                failed=isinstance(error, HeadwaterError),
+            )
+            raise
+
+    async def _make_leased(
+        self,
+        generation: GenerationId,
+        tracks: list[TrackId],
+        index: int,
+        *,
+        urgent: bool,
+        turn: Callable[[], Any],
+    ) -> None:
+        material = await self.material(generation)
+        sizes: dict[tuple[TrackId, int], int] = {}
+        missing: list[TrackId] = []
+        for track in tracks:  # a blob can be ahead of its row: its maker died between the two
+            key = blob_key(material.video, generation, track, index)
+            try:
+                sizes[track, index] = (await self._blobs.stat(key)).size
+            except BlobNotFound:
+                missing.append(track)
+        damaged: list[TrackId] = []
+        won: list[BlobKey] = []
+        if missing:
+            async with turn():
+                bodies = await self._bodies(material, missing, index, urgent=urgent)
+            for track, (body, is_damaged) in bodies.items():
+                key = blob_key(material.video, generation, track, index)
+                stored = await self._blobs.put_absent(key, body)
+                sizes[track, index] = stored.size
+                if stored.won:
+                    won.append(key)
+                if is_damaged:
+                    damaged.append(track)
+        alive = await self._ask(
+            "pipeline.record_segments",
+            video=material.video,
+            generation=generation,
+            made=sizes,
+            damaged=damaged,
+            holder=self._holder,
+        )
+        if not alive:  # deleted while we worked: take back what we put
+            self.forget(generation)
+            for key in won:
+                await self._blobs.delete(key)
+
+    async def _bodies(
+        self, material: Material, tracks: list[TrackId], index: int, *, urgent: bool
+    ) -> dict[TrackId, tuple[bytes, bool]]:
+        if tracks == [PICTURES]:
+            return {PICTURES: (await make_picture(material, index, media=self._media), False)}
+        if index == INIT:
+            return {t: (await make_init(material, t, media=self._media), False) for t in tracks}
+        made = await make_segments(material, tracks, index, media=self._media, urgent=urgent)
+        return {track: (one.body, one.damaged) for track, one in made.items()}

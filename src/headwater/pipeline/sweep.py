@@ -1,0 +1,60 @@
+"""Sweeping: after the undo window, everything of a deleted video goes, blobs first, rows last.
+
+A maker that was at work meanwhile finds no row after its put and takes its blob back; one that died
+between put and look is why the sweep of the prefix repeats one lease later.
+"""
+
+from headwater.engines.blobs.port import BlobKey, Blobs
+from headwater.engines.work import Units
+from headwater.library import videos_repository
+from headwater.model.ids import VideoId
+from headwater.model.job import Job, JobKind
+from headwater.pipeline import generations_repository, jobs_repository, removal_repository
+from headwater.pipeline.advance import LEASE_S
+
+
+async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
+    """Remove the deleted video of *job*; one that was restored stays. Twice is harmless."""
+    async with units.reader() as work:
+        video = await videos_repository.find(work.session, job.video)
+        restored = video is not None and video.deleted_at is None
+        keys = await removal_repository.extent_keys(work.session, job.video)
+    if not restored:
+        await remove_prefix(blobs, f"{job.video}/")
+        for key in keys:
+            await blobs.delete(key)
+    async with units.writer() as work:
+        if video is not None and not restored:
+            ids = await generations_repository.of_video(work.session, job.video)
+            await removal_repository.remove_video(work.session, video, ids)
+            await jobs_repository.cancel_for_video(work.session, job.video, now=work.now)
+            await jobs_repository.enqueue(
+                work.session,
+                kind=JobKind.SWEEP,
+                video=job.video,
+                owner=job.owner,
+                now=work.now,
+                run_at=work.now + 2 * LEASE_S,
+            )
+        else:
+            await jobs_repository.finish(work.session, job.id, now=work.now)
+
+
+async def remove_prefix(blobs: Blobs, prefix: str) -> None:
+    async for key, _ in blobs.list(prefix):
+        await blobs.delete(BlobKey(key))
+
+
+async def schedule_sweep(*, units: Units, video: VideoId, run_at: float) -> None:
+    """Queue the sweep of a deleted video for when its undo window ends."""
+    async with units.writer() as work:
+        found = await videos_repository.find(work.session, video)
+        if found is not None and found.deleted_at is not None:
+            await jobs_repository.enqueue(
+                work.session,
+                kind=JobKind.SWEEP,
+                video=video,
+                owner=found.owner,
+                now=work.now,
+                run_at=run_at,
+            )

@@ -1,0 +1,88 @@
+"""Warming: making, before anybody asks, what viewers will ask for.
+
+First seconds first; every missing rung of an index in one decode. A turn is a few indices of one
+video; then the job goes back into the queue: nobody's hundred uploads hold up another's one.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from headwater.model.ids import GenerationId, TrackId
+from headwater.model.job import Job
+from headwater.model.plan import Plan
+from headwater.pipeline import bitmap
+from headwater.pipeline.advance import Opened
+from headwater.pipeline.maker import INIT, PICTURES, Ask, Maker
+from headwater.pipeline.together import each
+
+Warmth = Literal["all", "low", "none"]
+LOW_SHORT_SIDE = 480
+TURN = 4  # indices a turn makes, times what runs at once
+
+Make = Callable[[Sequence[TrackId], int], Awaitable[None]]
+
+
+def eligible_tracks(plan: Plan, warmth: Warmth) -> list[TrackId]:
+    """Return the tracks that warm-up makes: all, those up to 480 with sound, or none.
+
+    What is copied costs no encode and is made when asked for, except under "all".
+    """
+    if warmth == "none":
+        return []
+    rungs = plan.video.rungs if plan.video else []
+    low = [r for r in rungs if min(r.width, r.height) <= LOW_SHORT_SIDE]
+    chosen = [r.id for r in (rungs if warmth == "all" else low or rungs[:1])]
+    return chosen + [r.id for audio in plan.audio for r in audio.renditions]
+
+
+def next_indices(
+    opened: Opened, tracks: Sequence[TrackId], *, start: int, most: int
+) -> list[tuple[int, list[TrackId]]]:
+    """Return up to *most* (index, missing tracks), from *start* on and then from the beginning."""
+    presences = [opened.presences[track] for track in tracks if track in opened.presences]
+    segments = max((p.segments for p in presences), default=0)
+    found: list[tuple[int, list[TrackId]]] = []
+    for index in [*range(start, segments), *range(min(start, segments))]:
+        missing = [
+            p.track for p in presences if index < p.segments and not bitmap.has(p.present, index)
+        ]
+        if missing:
+            found.append((index, missing))
+            if len(found) == most:
+                break
+    return found
+
+
+async def warm_turn(
+    job: Job,
+    generation: GenerationId,
+    *,
+    ask: Ask,
+    maker: Maker,
+    make: Make,
+    warmth: Warmth,
+    at_once: int,
+) -> None:
+    """Make the next few indices of a video, or say that it is ready."""
+    opened: Opened = await ask("pipeline.open_generation", generation=generation)
+    plan = (await maker.material(generation)).plan
+    tracks = eligible_tracks(plan, warmth)
+    cursor: int = job.cursor
+    if cursor == 0:
+        await each([*plan.track_ids()], lambda track: make([track], INIT))
+        if plan.video:
+            await make([PICTURES], 0)
+    todo = next_indices(opened, tracks, start=cursor, most=TURN * at_once)
+    for at in range(0, len(todo), at_once):
+
+        async def one(item: tuple[int, list[TrackId]]) -> None:
+            await make(item[1], item[0])
+
+        await each(todo[at : at + at_once], one)
+    await ask(
+        "pipeline.record_warm",
+        job=job,
+        generation=generation,
+        cursor=todo[-1][0] + 1 if todo else 0,
+        eligible=tracks,
+    )

@@ -1,0 +1,239 @@
+"""The worker: takes demands and jobs, makes what they ask for, and tells the database.
+
+Flow      notices and a slow poll wake it → demands first, each at once → jobs, fair between owners.
+Promises  an urgent encode never waits for a warm one; what a dead worker held comes back with its
+          lease; draining finishes what is being made and returns the rest.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from headwater.engines.blobs.port import Blobs
+from headwater.engines.media.port import Media
+from headwater.engines.notices.port import Notices
+from headwater.forces.backoff import jitter
+from headwater.model.errors import Gone, HeadwaterError, InvalidInput
+from headwater.model.ids import GenerationId, JobId, TrackId
+from headwater.model.job import Job, JobKind
+from headwater.model.video import Failure
+from headwater.pipeline.demands_repository import Demand
+from headwater.pipeline.generations_repository import Source
+from headwater.pipeline.maker import INIT, Ask, Maker
+from headwater.pipeline.plan_video import plan_video
+from headwater.pipeline.warm import Warmth, warm_turn
+from headwater.planning.plan import PlanSettings
+
+HEARTBEAT_S = 10.0
+POLL_S = 2.0  # the last resort: notices may be lost
+URGENT_PER_ENCODER = 2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """*encoders* codec processes warm at the same time; *warmth* says which rungs are warmed."""
+
+    encoders: int
+    warmth: Warmth
+    planning: PlanSettings
+    secret: bytes
+
+
+class Worker:
+    """One per process. run() works until stop(); then it drains."""
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        blobs: Blobs,
+        media: Media,
+        notices: Notices,
+        holder: str,
+        settings: WorkerSettings,
+    ) -> None:
+        self._ask, self._blobs, self._media, self._notices = ask, blobs, media, notices
+        self._holder, self._settings = holder, settings
+        self._maker = Maker(ask=ask, blobs=blobs, media=media, holder=holder)
+        self._warm = anyio.Semaphore(settings.encoders)
+        self._urgent = anyio.Semaphore(settings.encoders * URGENT_PER_ENCODER)
+        self._planning = anyio.Semaphore(settings.encoders)
+        self._busy: set[tuple[GenerationId, TrackId, int]] = set()
+        self._jobs: dict[JobId, Job] = {}
+        self._generations: set[GenerationId] = set()
+        self._woken = anyio.Event()
+        self._stopping = anyio.Event()
+
+    def stop(self) -> None:
+        """Take nothing new; run() returns when what is being made is done."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._listen)
+            group.start_soon(self._heartbeat)
+            while not self._stopping.is_set():
+                self._woken = anyio.Event()
+                try:
+                    await self._take_demands(group)
+                    await self._take_jobs(group)
+                except HeadwaterError as error:  # an engine is away: look again at the next poll
+                    log.warning("worker.look", error=str(error), code=error.code)
+                with anyio.move_on_after(POLL_S):
+                    await self._woken.wait()
+            while self._busy or self._jobs:
+                with anyio.move_on_after(POLL_S):
+                    self._woken = anyio.Event()
+                    await self._woken.wait()
+            group.cancel_scope.cancel()
+
+    async def _listen(self) -> None:
+        async with self._notices.listen("jobs", "demands") as news:
+            async for _ in news:
+                self._woken.set()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            with contextlib.suppress(HeadwaterError):
+                await self._ask(
+                    "pipeline.keep_leases",
+                    holder=self._holder,
+                    jobs=list(self._jobs),
+                    generations=list(self._generations),
+                )
+            await anyio.sleep(HEARTBEAT_S)
+
+    # Demands
+
+    async def _take_demands(self, group: TaskGroup) -> None:
+        demands: list[Demand] = await self._ask("pipeline.list_demands")
+        waited_for = any(demand.rank == 0 for demand in demands)
+        for demand in demands:
+            name = (demand.generation, demand.track, demand.index)
+            if name in self._busy or (demand.rank and waited_for):
+                continue
+            self._busy.add(name)
+            group.start_soon(self._serve_demand, demand)
+
+    async def _serve_demand(self, demand: Demand) -> None:
+        name = (demand.generation, demand.track, demand.index)
+        self._generations.add(demand.generation)
+        try:
+            await self._maker.make(
+                demand.generation,
+                [demand.track],
+                demand.index,
+                urgent=demand.rank == 0,
+                turn=lambda: self._urgent,
+            )
+        except Gone:
+            await self._ask("pipeline.forget_generation", generation=demand.generation)
+        except HeadwaterError as error:
+            log.warning("demand.failed", name=name, error=str(error), code=error.code)
+        except Exception:
+            log.exception("demand.failed", name=name)
+        finally:
+            self._busy.discard(name)
+            self._woken.set()
+
+    # Jobs
+
+    def _kinds_wanted(self) -> list[JobKind]:
+        running = [job.kind for job in self._jobs.values()]
+        kinds = (
+            [JobKind.SWEEP, JobKind.COMPACT] if len(running) < 2 * self._settings.encoders else []
+        )
+        if running.count(JobKind.PLAN) < self._settings.encoders:
+            kinds.append(JobKind.PLAN)
+        if running.count(JobKind.WARM) < self._settings.encoders:
+            kinds.append(JobKind.WARM)
+        return kinds
+
+    async def _take_jobs(self, group: TaskGroup) -> None:
+        while not self._stopping.is_set() and (kinds := self._kinds_wanted()):
+            job: Job | None = await self._ask(
+                "pipeline.lease_job", holder=self._holder, kinds=kinds
+            )
+            if job is None:
+                return
+            self._jobs[job.id] = job
+            group.start_soon(self._run_job, job)
+
+    async def _run_job(self, job: Job) -> None:
+        try:
+            match job.kind:
+                case JobKind.PLAN:
+                    await self._plan(job)
+                case JobKind.WARM:
+                    await self._warm_up(job)
+                case JobKind.SWEEP:
+                    await self._ask("pipeline.sweep", job=job)
+                case JobKind.COMPACT:
+                    await self._ask("pipeline.finish_job", job=job)
+        except Gone:
+            await self._ask("pipeline.finish_job", job=job)
+        except InvalidInput as error:
+            failure = Failure(error.code, str(error))
+            await self._ask("pipeline.refuse", job=job, failure=failure)
+        except HeadwaterError as error:
+            await self._failed(job, str(error))
+        except Exception as error:
+            log.exception("job.failed", job=job.id, kind=job.kind)
+            await self._failed(job, type(error).__name__)
+        finally:
+            self._jobs.pop(job.id, None)
+            self._woken.set()
+
+    async def _failed(self, job: Job, error: str) -> None:
+        log.warning("job.failed", job=job.id, kind=job.kind, video=job.video, error=error)
+        await self._ask("pipeline.fail_job", job=job, error=error, jitter=jitter())
+
+    async def _plan(self, job: Job) -> None:
+        source: Source = await self._ask("pipeline.get_source", video=job.video)
+        planned = await plan_video(
+            job.video,
+            source.extents,
+            source.remuxed,
+            blobs=self._blobs,
+            media=self._media,
+            settings=self._settings.planning,
+            secret=self._settings.secret,
+            attempt=f"{job.id}-{job.attempts}",
+        )
+        await self._ask("pipeline.record_plan", job=job, planned=planned)
+
+    async def _warm_up(self, job: Job) -> None:
+        generation: GenerationId | None = await self._ask(
+            "pipeline.current_generation", video=job.video
+        )
+        if generation is None:
+            raise Gone("The video is gone.")
+        self._generations.add(generation)
+
+        async def make(tracks: Sequence[TrackId], index: int) -> None:
+            await self._maker.make(generation, tracks, index, urgent=False, turn=self._turn_to_warm)
+
+        await warm_turn(
+            job,
+            generation,
+            ask=self._ask,
+            maker=self._maker,
+            make=make,
+            warmth=self._settings.warmth,
+            at_once=self._settings.encoders,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _turn_to_warm(self) -> AsyncIterator[None]:
+        async with self._warm:
+            yield
+
+
+__all__ = ["INIT", "Worker", "WorkerSettings"]
