@@ -15,6 +15,7 @@ HeadwaterError
 │   └── VideoNotFound
 ├── Gone                    existed, will not come back
 ├── Conflict                true now; may be false after a re-read
+│   ├── IntegrityViolated   a row that is unique is there already, or one it needs is not
 │   ├── OffsetMismatch
 │   ├── UploadIncomplete
 │   ├── UploadLocked
@@ -98,6 +99,10 @@ class Gone(HeadwaterError):
 
 class Conflict(HeadwaterError):
     code = "conflict"
+
+
+class IntegrityViolated(Conflict):
+    code = "integrity-violated"
 
 
 class OffsetMismatch(Conflict):

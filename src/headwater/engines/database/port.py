@@ -46,8 +46,9 @@ class Database(Protocol):
     def writer(self) -> AbstractAsyncContextManager[Session]:
         """Open a transaction that commits when the block ends and rolls back when it raises.
 
-        The block has ended only when the commit is durable (survives power loss). Writers are served
-        one after the other; commits of writers that wait together share one flush.
+        The block has ended only when the commit is durable (survives power loss). Writers are
+        served one after the other; commits of writers that wait together share one flush, so a
+        block awaits nothing but its session and never opens another writer (RuntimeError).
 
         Raises:
             Unavailable: the lock was not had within the engine's deadline.

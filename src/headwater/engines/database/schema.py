@@ -1,4 +1,4 @@
-"""The tables, once, for every database. Times are Unix seconds; documents are msgpack or JSON bytes."""
+"""The tables, once, for every database. Times are Unix seconds, documents msgpack or JSON bytes."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,0 +1,195 @@
+"""SQLite: the whole database in one file, for the processes of one host.
+
+Flow      reader(): a pooled connection and its snapshot; writer(): a turn in group_commit.py.
+Promises  WAL, synchronous=FULL, BEGIN IMMEDIATE; the event loop waits for no flush and no lock.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import func, select
+from sqlalchemy.sql.base import Executable
+
+from headwater.engines.database.connection import (
+    Result,
+    SqliteConnection,
+    engine_for,
+    open_raw,
+    translated,
+)
+from headwater.engines.database.group_commit import GroupCommit
+from headwater.engines.database.port import Row
+from headwater.engines.reach import Reach
+from headwater.model.errors import Unavailable
+
+READERS = 64  # snapshots open at the same time; the next waits
+IDLE_READERS = 8  # connections kept warm between them
+
+
+class SqliteSession:
+    """One block's view of a connection; useless after the block."""
+
+    def __init__(self, database: "SqliteDatabase", connection: SqliteConnection) -> None:
+        self._database = database
+        self._connection: SqliteConnection | None = connection
+
+    def _in_use(self) -> SqliteConnection:
+        if self._connection is None:
+            raise RuntimeError("this session's block has ended")
+        self._database.statements += 1
+        return self._connection
+
+    async def rows(self, statement: Executable) -> Sequence[Row]:
+        return await self._in_use().run(statement, _all)
+
+    async def row(self, statement: Executable) -> Row | None:
+        return await self._in_use().run(statement, _first)
+
+    async def execute(self, statement: Executable) -> int:
+        return await self._in_use().run(statement, _count)
+
+    def end(self) -> None:
+        self._connection = None
+
+
+def _all(result: Result) -> Sequence[Row]:
+    return cast("Sequence[Row]", result.mappings().all())  # its keys are column names, so str
+
+
+def _first(result: Result) -> Row | None:
+    return cast("Row | None", result.mappings().first())
+
+
+def _count(result: Result) -> int:
+    return result.rowcount
+
+
+class SqliteDatabase:
+    reach = Reach.HOST
+
+    def __init__(self, path: Path, *, deadline_s: float = 10.0) -> None:
+        """Use the file *path*, made by migrate(); *deadline_s* is the longest wait for a turn."""
+        self.statements = 0  # how many were run, for tests that promise a number
+        self._path = path
+        self._deadline_s = deadline_s
+        self._engine = engine_for(path)
+        self._threads = ThreadPoolExecutor(4, "sqlite-read")
+        self._idle: list[SqliteConnection] = []
+        self._readers = asyncio.Semaphore(READERS)
+        self._write_connection: SqliteConnection | None = None
+        self._writers: GroupCommit | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[SqliteSession]:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._readers.acquire()
+        except TimeoutError:
+            raise Unavailable("too many reads at the same time", retry_after_s=1) from None
+        try:
+            connection = self._idle.pop() if self._idle else await self._open(writes=False)
+            connection.raw.execute("BEGIN").close()
+            session = SqliteSession(self, connection)
+            try:
+                yield session
+            finally:
+                session.end()
+                connection.raw.execute("ROLLBACK").close()
+                if len(self._idle) < IDLE_READERS:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+        finally:
+            self._readers.release()
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[SqliteSession]:
+        if self._writers is None or self._write_connection is None:
+            writers, connection = await self._open_writers()
+        else:
+            writers, connection = self._writers, self._write_connection
+        await writers.enter()
+        session = SqliteSession(self, connection)
+        try:
+            yield session
+        except BaseException as error:
+            session.end()
+            writers.drop(error)
+            raise
+        session.end()
+        await writers.keep()
+
+    async def migrate(self) -> None:
+        from headwater.engines.database import migrate  # noqa: PLC0415 (alembic only when needed)
+
+        await asyncio.to_thread(migrate.to_newest, self._path)
+
+    async def check(self) -> str:
+        async with self.reader() as session:
+            await session.row(select(func.sqlite_version()))
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    async def backup_to(self, path: str) -> None:
+        await asyncio.to_thread(_copy, self._path, Path(path))
+
+    async def close(self) -> None:
+        if self._writers is not None and self._write_connection is not None:
+            await self._writers.close()
+            await asyncio.to_thread(self._write_connection.close)
+            self._writers = self._write_connection = None
+        idle, self._idle = self._idle, []
+        for connection in idle:  # the last one to go checkpoints, which flushes
+            await asyncio.to_thread(connection.close)
+        self._threads.shutdown()
+
+    async def _open(self, *, writes: bool) -> SqliteConnection:
+        def opened() -> SqliteConnection:
+            connection = SqliteConnection(self._engine, self._threads)
+            if not writes:
+                connection.raw.execute("PRAGMA query_only=ON").close()
+            return connection
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, opened)
+        except Exception as error:
+            raise translated(error) from error
+
+    async def _open_writers(self) -> tuple[GroupCommit, SqliteConnection]:
+        async with self._opening:
+            if self._writers is None or self._write_connection is None:
+                self._write_connection = await self._open(writes=True)
+                self._writers = GroupCommit(self._write_connection, deadline_s=self._deadline_s)
+        return self._writers, self._write_connection
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy in one step, which reads one snapshot; in WAL no writer waits for it."""
+    draft = target.with_name(target.name + ".draft")
+    draft.unlink(missing_ok=True)
+    try:
+        with closing(open_raw(source)) as here, closing(sqlite3.connect(draft)) as there:
+            here.backup(there, pages=-1)
+            there.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        sync(draft)
+        draft.replace(target)
+        sync(target.parent)
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive power loss."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

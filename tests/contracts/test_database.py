@@ -1,0 +1,335 @@
+"""Every Database adapter keeps every promise of engines/database/port.py."""
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, insert, select, update
+
+from headwater.engines.database.port import Database, Session
+from headwater.engines.database.schema import notices, preferences
+from headwater.engines.database.sqlite import SqliteDatabase
+from headwater.model.errors import IntegrityViolated, SettingsError, Unavailable
+
+pytestmark = pytest.mark.anyio
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(params=["sqlite"])
+async def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Open one more handle on the *same* database: the second one plays another process."""
+    opened: list[Database] = []
+
+    def opener(deadline_s: float = 10.0) -> Database:
+        assert request.param == "sqlite"
+        opened.append(SqliteDatabase(tmp_path / "headwater.db", deadline_s=deadline_s))
+        return opened[-1]
+
+    await opener().migrate()
+    yield opener
+    for database in opened:
+        await database.close()
+
+
+async def put(session: Session, name: str, value: bytes = b"") -> None:
+    await session.execute(insert(preferences).values(name=name, value=value))
+
+
+async def names(session: Session) -> list[str]:
+    rows = await session.rows(select(preferences.c.name).order_by(preferences.c.name))
+    return [row["name"] for row in rows]
+
+
+async def test_what_one_wrote_another_process_reads(open_database: Open) -> None:
+    """A write is seen by every handle as soon as its block has ended."""
+    async with open_database().writer() as session:
+        await put(session, "a", b"\x00\xff")
+
+    async with open_database().reader() as session:
+        row = await session.row(select(preferences).where(preferences.c.name == "a"))
+        assert row is not None
+        assert dict(row) == {"name": "a", "value": b"\x00\xff"}
+        assert await session.row(select(preferences).where(preferences.c.name == "b")) is None
+
+
+async def test_a_block_that_raises_leaves_nothing(open_database: Open) -> None:
+    """Both writes or none; the database goes on."""
+    database = open_database()
+    with pytest.raises(IntegrityViolated):  # noqa: PT012 (the block is what raises)
+        async with database.writer() as session:
+            await put(session, "a")
+            await put(session, "a")
+    async with database.writer() as session:
+        assert await names(session) == []
+        await put(session, "b")
+    async with open_database().reader() as session:
+        assert await names(session) == ["b"]
+
+
+async def test_execute_counts_rows(open_database: Open) -> None:
+    async with open_database().writer() as session:
+        rows = [{"name": n, "value": b""} for n in "abc"]
+        assert await session.execute(insert(preferences).values(rows)) == 3
+        assert await session.execute(update(preferences).values(value=b"x")) == 3
+        changed = delete(preferences).where(preferences.c.name.in_(["a", "z"]))
+        assert await session.execute(changed) == 1
+
+
+async def test_returning_reads_what_was_written(open_database: Open) -> None:
+    async with open_database().writer() as session:
+        row = await session.row(
+            insert(notices).values(topic="t", body=b"", created_at=1.0).returning(notices.c.id)
+        )
+        assert row is not None
+        assert row["id"] >= 1
+
+
+async def test_a_reader_sees_one_moment(open_database: Open) -> None:
+    """Commits of others do not show inside the block, even between two statements."""
+    async with open_database().reader() as session:
+        assert await names(session) == []
+        async with open_database().writer() as other:
+            await put(other, "a")
+        assert await names(session) == []
+    async with open_database().reader() as session:
+        assert await names(session) == ["a"]
+
+
+async def test_a_unique_row_stays_unique(open_database: Open) -> None:
+    """The second is refused with an error of ours, and the block may go on without it."""
+    async with open_database().writer() as session:
+        await put(session, "a", b"first")
+        with pytest.raises(IntegrityViolated):
+            await put(session, "a", b"second")
+        await put(session, "b")
+    async with open_database().reader() as session:
+        assert await names(session) == ["a", "b"]
+
+
+async def test_writers_take_turns(open_database: Open) -> None:
+    """Read-then-write of many tasks in two processes loses no update."""
+    ours, theirs = open_database(), open_database()
+    async with ours.writer() as session:
+        await put(session, "n", b"0")
+
+    async def add_one(database: Database) -> None:
+        async with database.writer() as session:
+            row = await session.row(select(preferences.c.value))
+            assert row is not None
+            value = str(int(row["value"]) + 1).encode()
+            await session.execute(update(preferences).values(value=value))
+
+    await asyncio.gather(*(add_one(ours if i % 2 else theirs) for i in range(60)))
+
+    async with ours.reader() as session:
+        row = await session.row(select(preferences.c.value))
+    assert row == {"value": b"60"}
+
+
+async def test_one_failing_writer_of_many_takes_back_only_its_own(open_database: Open) -> None:
+    """Writers whose commits share a flush do not share their failures."""
+    database = open_database()
+
+    async def write(i: int) -> None:
+        async with database.writer() as session:
+            await put(session, f"{i:02}")
+            if i % 3 == 0:
+                raise KeyError(i)
+
+    results = await asyncio.gather(*(write(i) for i in range(30)), return_exceptions=True)
+
+    assert [isinstance(r, KeyError) for r in results] == [i % 3 == 0 for i in range(30)]
+    async with open_database().reader() as session:
+        assert await names(session) == [f"{i:02}" for i in range(30) if i % 3]
+
+
+async def test_a_cancelled_writer_blocks_nobody(open_database: Open) -> None:
+    """Whether it waits for its turn, is inside its block, or waits for the flush."""
+    database = open_database()
+
+    async def write(name: str) -> None:
+        async with database.writer() as session:
+            await put(session, name)
+            await asyncio.sleep(0)
+
+    for turns in range(12):
+        tasks = [asyncio.ensure_future(write(f"{turns}-{i}")) for i in range(4)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        tasks[turns % 4].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        kept = [i for i, result in enumerate(results) if result is None]
+        async with database.reader() as session:
+            there = await names(session)
+        assert {f"{turns}-{i}" for i in kept} <= set(there)
+
+
+async def test_a_writer_inside_a_writer_is_refused_at_once(open_database: Open) -> None:
+    """It could never get its turn; a mistake in the code is told as one."""
+    database = open_database()
+    async with database.writer() as session:
+        with pytest.raises(RuntimeError, match="inside a writer"):
+            async with database.writer():
+                pass
+        await put(session, "a")
+
+
+async def test_a_lock_that_is_not_had_in_time_is_unavailable(open_database: Open) -> None:
+    async with open_database().writer() as session:
+        await put(session, "a")
+        with pytest.raises(Unavailable):
+            async with open_database(deadline_s=0.2).writer():
+                pass
+
+
+async def test_the_event_loop_never_waits(open_database: Open) -> None:
+    """A read of a second, and a lock held elsewhere, leave the loop free."""
+    database = open_database()
+    async with database.writer() as session:
+        await session.execute(
+            insert(preferences).values([{"name": f"{i}", "value": b""} for i in range(500)])
+        )
+    longest_s, done = 0.0, asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal longest_s
+        loop = asyncio.get_running_loop()
+        while not done.is_set():
+            before = loop.time()
+            await asyncio.sleep(0)
+            longest_s = max(longest_s, loop.time() - before)
+
+    async def long_read() -> int:
+        a, b, c = preferences.alias(), preferences.alias(), preferences.alias()
+        async with database.reader() as session:
+            few = a.join(b, a.c.value == b.c.value).join(c, c.c.name < "11")
+            row = await session.row(select(func.count().label("n")).select_from(few))
+        assert row is not None
+        return int(row["n"])
+
+    async def held_lock() -> None:
+        async with open_database().writer():
+            with pytest.raises(Unavailable):
+                async with open_database(deadline_s=0.2).writer():
+                    pass
+
+    watching = asyncio.ensure_future(watch())
+    counted, _ = await asyncio.gather(long_read(), held_lock())
+    done.set()
+    await watching
+
+    assert counted % 250_000 == 0
+    assert longest_s < 0.25  # the long read takes a second; other work on the machine some of this
+
+
+async def test_migrating_again_changes_nothing(open_database: Open) -> None:
+    async with open_database().writer() as session:
+        await put(session, "a")
+    await asyncio.gather(*(open_database().migrate() for _ in range(3)))
+    async with open_database().reader() as session:
+        assert await names(session) == ["a"]
+
+
+async def test_two_processes_migrate_a_new_database_once(tmp_path: Path) -> None:
+    databases = [SqliteDatabase(tmp_path / "new" / "headwater.db") for _ in range(3)]
+    await asyncio.gather(*(database.migrate() for database in databases))
+    async with databases[0].reader() as session:
+        assert await names(session) == []
+    for database in databases:
+        await database.close()
+
+
+async def test_a_newer_schema_is_refused(open_database: Open, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "headwater.db") as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.close()
+    with pytest.raises(SettingsError, match="newer"):
+        await open_database().migrate()
+
+
+async def test_check_names_the_engine(open_database: Open) -> None:
+    assert (await open_database().check()).split()[0] in ("SQLite", "PostgreSQL")
+
+
+async def test_a_backup_under_writers_is_one_moment(open_database: Open, tmp_path: Path) -> None:
+    """Two rows are always written together; the copy never holds one without the other."""
+    database = open_database()
+    stop = False
+
+    async def write(part: int) -> None:
+        i = 0
+        while not stop:
+            async with database.writer() as session:
+                await put(session, f"left {part} {i}")
+                await put(session, f"right {part} {i}")
+            i += 1
+
+    writing = [asyncio.ensure_future(write(part)) for part in range(3)]
+    copies = [tmp_path / "copies" / f"{i}.db" for i in range(3)]
+    copies[0].parent.mkdir()
+    for path in copies:
+        await database.backup_to(str(path))
+    stop = True
+    await asyncio.gather(*writing)
+
+    sizes = []
+    for path in copies:
+        copy = SqliteDatabase(path)
+        await copy.migrate()
+        async with copy.reader() as session:
+            there = await names(session)
+        await copy.close()
+        assert {n.removeprefix("left") for n in there if n.startswith("left")} == {
+            n.removeprefix("right") for n in there if n.startswith("right")
+        }
+        sizes.append(len(there))
+    assert sizes == sorted(sizes)
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from sqlalchemy import insert
+from headwater.engines.database.schema import preferences
+from headwater.engines.database.sqlite import SqliteDatabase
+
+async def write(database, part):
+    i = 0
+    while True:
+        async with database.writer() as session:
+            await session.execute(insert(preferences).values(name=f"{part}-{i}", value=b"x" * 300))
+        print(f"{part}-{i}", flush=True)
+        i += 1
+
+async def main():
+    database = SqliteDatabase(Path(sys.argv[1]))
+    await asyncio.gather(*(write(database, part) for part in range(5)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 40, 400])
+async def test_what_was_acknowledged_survives_kill(
+    open_database: Open, tmp_path: Path, acknowledged: int
+) -> None:
+    """Every row whose block had ended when the process was killed is there."""
+    child = subprocess.Popen(  # noqa: ASYNC220 (read line by line, killed below)
+        [sys.executable, "-c", CHILD, str(tmp_path / "headwater.db")], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    seen = [child.stdout.readline().decode().strip() for _ in range(acknowledged)]
+    child.send_signal(signal.SIGKILL)
+    seen += child.stdout.read().decode().split("\n")[:-1]
+    child.stdout.close()
+    child.wait()
+
+    async with open_database().reader() as session:
+        assert set(seen) <= set(await names(session))
