@@ -1,6 +1,6 @@
 """Rows of accounts and of the one-time set-up link."""
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 
 from headwater.engines.database.port import Row, Session
 from headwater.engines.database.schema import accounts, setup_links
@@ -57,10 +57,11 @@ async def add(session: Session, account: Account, *, password_hash: str) -> None
 
 async def add_used(session: Session, account: AccountId, size_bytes: int) -> None:
     """Count *size_bytes* (negative: give back) against the account's quota."""
+    used = accounts.c.used_bytes + size_bytes
     await session.execute(
         update(accounts)
         .where(accounts.c.id == account)
-        .values(used_bytes=func.max(accounts.c.used_bytes + size_bytes, 0))
+        .values(used_bytes=case((used < 0, 0), else_=used))
     )
 
 

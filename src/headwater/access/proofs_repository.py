@@ -8,6 +8,8 @@ from headwater.model.account import Key, Principal
 from headwater.model.actor import ActorKind, Role
 from headwater.model.ids import AccountId, KeyId
 
+WHO = (accounts.c.id, accounts.c.role, accounts.c.email, accounts.c.name)
+
 
 def key_from_row(row: Row) -> Key:
     return Key(
@@ -21,9 +23,7 @@ def key_from_row(row: Row) -> Key:
 
 async def find_session(session: Session, token_hash: str, *, now: float) -> Principal | None:
     row = await session.row(
-        select(
-            sessions.c.expires_at, accounts.c.id, accounts.c.role, accounts.c.email, accounts.c.name
-        )
+        select(sessions.c.expires_at, *WHO)
         .join(accounts, accounts.c.id == sessions.c.account)
         .where(sessions.c.token_hash == token_hash, sessions.c.expires_at > now)
     )
@@ -32,13 +32,7 @@ async def find_session(session: Session, token_hash: str, *, now: float) -> Prin
 
 async def find_key(session: Session, token_hash: str) -> Principal | None:
     row = await session.row(
-        select(
-            api_keys.c.last_used_at,
-            accounts.c.id,
-            accounts.c.role,
-            accounts.c.email,
-            accounts.c.name,
-        )
+        select(api_keys.c.last_used_at, *WHO)
         .join(accounts, accounts.c.id == api_keys.c.account)
         .where(api_keys.c.token_hash == token_hash)
     )

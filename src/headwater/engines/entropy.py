@@ -22,3 +22,8 @@ def secret_token() -> str:
 def ordered_id() -> str:
     """Return an id that sorts by time of making (RFC 9562 UUIDv7); for rows nobody addresses."""
     return str(uuid7())
+
+
+def secret_bytes() -> bytes:
+    """Return 256 bits for signing."""
+    return secrets.token_bytes(32)

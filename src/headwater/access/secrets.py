@@ -1,0 +1,14 @@
+"""Secrets of the deployment itself (signing, naming): made once, the same for every process."""
+
+from headwater.access import preferences_repository
+from headwater.engines.entropy import secret_bytes
+from headwater.engines.work import Work
+
+
+async def shared_secret(*, work: Work, name: str) -> bytes:
+    """Return the 32 random bytes called *name*, making them the first time."""
+    found = await preferences_repository.find(work.session, name)
+    if found is None:
+        found = secret_bytes()
+        await preferences_repository.add(work.session, name, found)
+    return found
