@@ -18,8 +18,7 @@ from headwater.model.errors import BlobNotFound, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.pipeline import advance
 from headwater.pipeline.demands_repository import Demand
-from headwater.pipeline.keys import segment_topic
-from headwater.pipeline.maker import INIT, PICTURES, blob_key
+from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
 
 HELD_S = 8.0
 AHEAD = 3
@@ -112,6 +111,3 @@ class Demands:
                             "This part could not be made just now.", retry_after_s=RETRY_S
                         )
         raise Unavailable("This part is still being prepared.", retry_after_s=RETRY_S)
-
-
-__all__ = ["INIT", "PICTURES", "Demands"]

@@ -14,9 +14,8 @@ from headwater.model.actor import Actor
 from headwater.model.errors import BlobNotFound, NotFound
 from headwater.model.ids import TrackId, VideoId
 from headwater.model.video import Video, Visibility
-from headwater.pipeline.make_picture import storyboard_of
-from headwater.pipeline.make_segment import segment_count
-from headwater.pipeline.maker import INIT, PICTURES, blob_key
+from headwater.pipeline.keys import INIT, PICTURES, blob_key
+from headwater.planning.pictures import storyboard_of
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +67,7 @@ async def hls_playlist(
     """Return the HLS media playlist of one track: every segment's address and exact duration."""
     ticket = await tickets.check(actor, video_id, stream)
     plan = await tickets.plan(ticket.generation)
-    if segment_count(plan, track) is None:
+    if plan.segments_of(track) is None:
         raise NotFound("This video has no such track.")
     return Manifest(text=hls.media_playlist(plan, track), shared=ticket.shared)
 
@@ -96,7 +95,7 @@ async def open_segment(
     try:
         stored = await blobs.stat(key)
     except BlobNotFound:
-        segments = segment_count(await tickets.plan(ticket.generation), track)
+        segments = (await tickets.plan(ticket.generation)).segments_of(track)
         if segments is None or not INIT <= index < segments:
             raise NotFound("This video has no such segment.") from None
         stored = await demands.until_there(

@@ -123,3 +123,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def track_ids(self) -> list[TrackId]:
         rungs = [rung.id for rung in self.video.rungs] if self.video else []
         return rungs + [r.id for audio in self.audio for r in audio.renditions]
+
+    def rung(self, track: TrackId) -> Rung | None:
+        rungs = self.video.rungs if self.video else []
+        return next((rung for rung in rungs if rung.id == track), None)
+
+    def rendition(self, track: TrackId) -> tuple[AudioPlan, Rendition] | None:
+        pairs = ((audio, r) for audio in self.audio for r in audio.renditions)
+        return next((pair for pair in pairs if pair[1].id == track), None)
+
+    def segments_of(self, track: TrackId) -> int | None:
+        """Return how many segments *track* has, None if there is no such track."""
+        if self.video and self.rung(track):
+            return len(self.video.cuts) - 1
+        found = self.rendition(track)
+        return len(found[1].cuts) - 1 if found else None

@@ -4,8 +4,12 @@ A new operation is one more row at the end of its section. `headwater operations
 and docs/operations.md is made of it; tests hold every route to a row.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from headwater.access import accounts, keys, log_in, secrets
 from headwater.access.decide import Action
+from headwater.delivery import streams
 from headwater.library import delete_video, edit_video, get_video, list_videos
 from headwater.operations import readiness
 from headwater.operations.operation import (
@@ -21,6 +25,7 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
+from headwater.pipeline import advance, evict, space, sweep
 
 ACCESS = (
     Operation(
@@ -240,13 +245,223 @@ LIBRARY = (
 
 UPLOADS: tuple[Operation, ...] = ()
 
-STREAMS: tuple[Operation, ...] = ()
+STREAMS = (
+    Operation(
+        name="streams.master",
+        does=streams.hls_master,
+        consistency=OwnWrites(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="It must exist the moment the page says playable, and name the newest stream.",
+    ),
+    Operation(
+        name="streams.manifest",
+        does=streams.dash_manifest,
+        consistency=OwnWrites(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="It must exist the moment the page says playable, and name the newest stream.",
+    ),
+    Operation(
+        name="streams.playlist",
+        does=streams.hls_playlist,
+        consistency=Stale(within_s=2, beyond="refuse"),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="Its address names a stream whose plan never changes; only who may read it can.",
+    ),
+    Operation(
+        name="streams.segment",
+        does=streams.open_segment,
+        consistency=Stale(within_s=2, beyond="refuse"),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="Reads dwarf writes here most of all; leave to read is remembered two seconds.",
+    ),
+    Operation(
+        name="streams.picture",
+        does=streams.open_picture,
+        consistency=Stale(within_s=2, beyond="refuse"),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="A poster is asked for with every list and is as private as its video.",
+    ),
+    Operation(
+        name="streams.storyboard",
+        does=streams.storyboard,
+        consistency=Stale(within_s=2, beyond="refuse"),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="Its address names a stream whose plan never changes; only who may read it can.",
+    ),
+)
 
-PIPELINE: tuple[Operation, ...] = ()
+
+def _step(
+    name: str, does: Callable[..., Awaitable[Any]], *, reads: bool, because: str
+) -> Operation:
+    """Write the row of one step of a job: the system's own, against the latest rows, unlimited."""
+    return Operation(
+        name=name,
+        does=does,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.JOB_RUN, Access.SYSTEM),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ if reads else Idempotency.NATURAL,
+        because=because,
+    )
+
+
+PIPELINE = (
+    _step(
+        "pipeline.lease_job",
+        advance.lease_job,
+        reads=False,
+        because="Two workers on one job would do it twice: the row decides, fair between owners.",
+    ),
+    _step(
+        "pipeline.keep_leases",
+        advance.keep_leases,
+        reads=False,
+        because="A worker that died stops renewing, and what it held comes back by itself.",
+    ),
+    _step(
+        "pipeline.get_source",
+        advance.get_source,
+        reads=True,
+        because="Bytes never meet metadata: a source is a list of extents in a row.",
+    ),
+    _step(
+        "pipeline.record_plan",
+        advance.record_plan,
+        reads=False,
+        because="Playable is said once the plan and its first segments are kept together.",
+    ),
+    _step(
+        "pipeline.refuse",
+        advance.refuse,
+        reads=False,
+        because="What can never play must say so at once, in words, and not be tried again.",
+    ),
+    _step(
+        "pipeline.fail_job",
+        advance.fail_job,
+        reads=False,
+        because="A failure that may pass is tried again later, not at once, and not for ever.",
+    ),
+    _step(
+        "pipeline.finish_job",
+        advance.finish_job,
+        reads=False,
+        because="A job whose video is gone has nothing left to do.",
+    ),
+    _step(
+        "pipeline.open_generation",
+        advance.open_generation,
+        reads=True,
+        because="A segment is a function of source, plan, track and index: here are the first two.",
+    ),
+    _step(
+        "pipeline.current_generation",
+        advance.current_generation,
+        reads=True,
+        because="Warming an older generation would make what nobody asks for.",
+    ),
+    _step(
+        "pipeline.take_leases",
+        advance.take_leases,
+        reads=False,
+        because="Many miss at once: one makes the segment, the rest wait for it.",
+    ),
+    _step(
+        "pipeline.release_leases",
+        advance.release_leases,
+        reads=False,
+        because="What could not be made is free for the next who asks, before the lease ends.",
+    ),
+    _step(
+        "pipeline.record_segments",
+        advance.record_segments,
+        reads=False,
+        because="The bitmap follows the store; whoever waits hears of it with the commit.",
+    ),
+    _step(
+        "pipeline.record_warm",
+        advance.record_warm,
+        reads=False,
+        because="A warm-up gives its turn back, so that no owner waits for another's hundred.",
+    ),
+    _step(
+        "pipeline.list_demands",
+        advance.list_demands,
+        reads=True,
+        because="Viewers overtake warming: what somebody waits for is looked at first.",
+    ),
+    _step(
+        "pipeline.forget_demands",
+        advance.forget_demands,
+        reads=False,
+        because="What nobody waits for any more must not keep an encoder busy.",
+    ),
+    _step(
+        "pipeline.forget_generation",
+        advance.forget_generation,
+        reads=False,
+        because="A deleted video is not made, whoever still asks.",
+    ),
+    _step(
+        "pipeline.touch_tracks",
+        advance.touch_tracks,
+        reads=False,
+        because="One write a minute tells what is watched; one per segment would be a hot row.",
+    ),
+    _step(
+        "pipeline.schedule_sweep",
+        sweep.schedule_sweep,
+        reads=False,
+        because="A deletion can be taken back for a while, so its work is queued for later.",
+    ),
+    _step(
+        "pipeline.sweep",
+        sweep.sweep,
+        reads=False,
+        because="Blobs go before rows, so that a crash between leaves nothing that is not named.",
+    ),
+    _step(
+        "pipeline.evict",
+        evict.evict,
+        reads=False,
+        because="A full store refuses uploads; what can be made again is the cheapest to give up.",
+    ),
+)
 
 JOBS: tuple[Operation, ...] = ()
 
-SPACE: tuple[Operation, ...] = ()
+SPACE = (
+    Operation(
+        name="space.report",
+        does=space.report_space,
+        consistency=Stale(within_s=60, beyond="answer"),
+        cache=CacheFor(fresh_s=10, stale_s=60, tags=(), shared=True),
+        permission=Permission(Action.SPACE_SEE, Access.OWNER),
+        limit=Limit("actor", times=60, per_s=60),
+        idempotency=Idempotency.READ,
+        because="It adds up every video's row; nobody decides by the last second of it.",
+    ),
+)
 
 CATALOGUE: tuple[Operation, ...] = (
     *ACCESS,

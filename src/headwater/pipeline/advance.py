@@ -25,8 +25,7 @@ from headwater.pipeline import (
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Generation, Presence, Source
 from headwater.pipeline.keys import segment_topic
-from headwater.pipeline.make_segment import segment_count
-from headwater.pipeline.plan_video import Planned
+from headwater.pipeline.planned import Planned
 from headwater.planning.document import decode_plan
 
 LEASE_S = 30.0  # three missed heartbeats of 10 s
@@ -87,7 +86,7 @@ async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
             video=job.video,
             plan=planned.document,
             index_sizes=planned.index_sizes,
-            segments={t: segment_count(plan, t) or 0 for t in plan.track_ids()},
+            segments={t: plan.segments_of(t) or 0 for t in plan.track_ids()},
             now=work.now,
         )
     added = sum(planned.index_sizes.values())

@@ -196,3 +196,26 @@ async def damaged(session: Session, generation: GenerationId) -> int:
         )
     )
     return int(row["n"]) if row else 0
+
+
+async def unmark(
+    session: Session, generation: GenerationId, track: TrackId, sizes: Mapping[int, int]
+) -> int:
+    """Clear the bits of *sizes* (index → bytes) and return how many bytes that took away."""
+    row = await session.row(
+        select(tracks.c.present).where(tracks.c.generation == generation, tracks.c.track == track)
+    )
+    if row is None:
+        return 0
+    present: bytes = row["present"]
+    removed = 0
+    for index, size in sizes.items():
+        if bitmap.has(present, index):
+            present = bitmap.with_bit(present, index, present=False)
+            removed += size
+    await session.execute(
+        update(tracks)
+        .where(tracks.c.generation == generation, tracks.c.track == track)
+        .values(present=present, stored_bytes=tracks.c.stored_bytes - removed)
+    )
+    return removed

@@ -3,6 +3,9 @@
 from headwater.engines.blobs.port import BlobKey
 from headwater.model.ids import GenerationId, TrackId, VideoId
 
+INIT = -1  # the index under which a track's init is leased and asked for
+PICTURES = TrackId("pictures")  # a track of pictures: index 0 is the poster, n the n-th storyboard
+
 
 def segment_key(video: VideoId, generation: GenerationId, track: TrackId, index: int) -> BlobKey:
     return BlobKey(f"{video}/{generation}/{track}/{index}")
@@ -14,6 +17,15 @@ def init_key(video: VideoId, generation: GenerationId, track: TrackId) -> BlobKe
 
 def picture_key(video: VideoId, generation: GenerationId, name: str) -> BlobKey:
     return BlobKey(f"{video}/{generation}/pictures/{name}")
+
+
+def blob_key(video: VideoId, generation: GenerationId, track: TrackId, index: int) -> BlobKey:
+    """Name the blob of a (track, index): a segment, an init, or a picture."""
+    if track == PICTURES:
+        return picture_key(video, generation, "poster" if index == 0 else f"storyboard-{index}")
+    if index == INIT:
+        return init_key(video, generation, track)
+    return segment_key(video, generation, track, index)
 
 
 def sample_index_key(video: VideoId, generation: GenerationId, source_track: int) -> BlobKey:

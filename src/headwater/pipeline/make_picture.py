@@ -8,16 +8,11 @@ import anyio
 
 from headwater.engines.media.port import Media, Window
 from headwater.model.errors import NotFound
-from headwater.model.plan import Plan, VideoPlan
+from headwater.model.plan import VideoPlan
 from headwater.pipeline.material import Material
-from headwater.planning.pictures import Storyboard, poster_segment, storyboard
+from headwater.planning.pictures import poster_segment, storyboard
 
 POSTER_SHORT_SIDE = 720
-
-
-def storyboard_of(plan: Plan) -> Storyboard | None:
-    """Return the layout of a plan's storyboard, None for a video without pictures."""
-    return storyboard(plan.video) if plan.video else None
 
 
 def poster_size(video: VideoPlan) -> tuple[int, int]:

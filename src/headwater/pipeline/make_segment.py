@@ -17,7 +17,6 @@ from headwater.model.ids import TrackId
 from headwater.model.plan import (
     SAMPLES_PER_AAC_FRAME,
     AudioPlan,
-    Plan,
     Rendition,
     Rung,
     VideoPlan,
@@ -33,27 +32,6 @@ class Made:
     damaged: bool
 
 
-def find_rung(plan: Plan, track: TrackId) -> Rung | None:
-    rungs = plan.video.rungs if plan.video else []
-    return next((rung for rung in rungs if rung.id == track), None)
-
-
-def find_rendition(plan: Plan, track: TrackId) -> tuple[AudioPlan, Rendition] | None:
-    for audio in plan.audio:
-        for rendition in audio.renditions:
-            if rendition.id == track:
-                return audio, rendition
-    return None
-
-
-def segment_count(plan: Plan, track: TrackId) -> int | None:
-    """Return how many segments *track* has, None if there is no such track."""
-    if plan.video and find_rung(plan, track):
-        return len(plan.video.cuts) - 1
-    found = find_rendition(plan, track)
-    return len(found[1].cuts) - 1 if found else None
-
-
 async def make_segments(
     material: Material, tracks: Sequence[TrackId], index: int, *, media: Media, urgent: bool
 ) -> dict[TrackId, Made]:
@@ -64,7 +42,7 @@ async def make_segments(
     """
     video = material.plan.video
     made: dict[TrackId, Made] = {}
-    rungs = [rung for track in tracks if (rung := find_rung(material.plan, track))]
+    rungs = [rung for track in tracks if (rung := material.plan.rung(track))]
     for rung in rungs:
         if rung.copy and video:
             made[rung.id] = await anyio.to_thread.run_sync(_copy_video, material, video, index)
@@ -74,7 +52,7 @@ async def make_segments(
             await _encode_video(material, video, encoded, index, media=media, urgent=urgent)
         )
     for track in tracks:
-        if found := find_rendition(material.plan, track):
+        if found := material.plan.rendition(track):
             made[track] = await _make_audio(material, *found, index, media=media, urgent=urgent)
     return made
 
@@ -82,7 +60,7 @@ async def make_segments(
 async def make_init(material: Material, track: TrackId, *, media: Media) -> bytes:
     """Make the init segment of *track* from the plan alone (a copy's: from its stored header)."""
     plan = material.plan
-    rung = find_rung(plan, track)
+    rung = plan.rung(track)
     if rung and plan.video:
         avcc = await _video_config(material, plan.video, rung, media=media)
         return write.video_init(
@@ -93,7 +71,7 @@ async def make_init(material: Material, track: TrackId, *, media: Media) -> byte
             sample_aspect=(1, 1),
             colour=plan.video.colour,
         )
-    found = find_rendition(plan, track)
+    found = plan.rendition(track)
     assert found is not None
     audio, rendition = found
     return write.audio_init(

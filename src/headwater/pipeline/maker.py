@@ -5,42 +5,26 @@ costs one index slice and one window, not a plan.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
 from headwater.model.errors import BlobNotFound, HeadwaterError
-from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.ids import GenerationId, TrackId
 from headwater.pipeline.advance import Opened
-from headwater.pipeline.keys import init_key, picture_key, segment_key
+from headwater.pipeline.ask import Ask
+from headwater.pipeline.keys import INIT, PICTURES, blob_key
 from headwater.pipeline.make_picture import make_picture
 from headwater.pipeline.make_segment import make_init, make_segments
 from headwater.pipeline.material import Material
 from headwater.planning.document import decode_plan
 
-INIT = -1  # the index under which a track's init is leased and asked for
-PICTURES = TrackId("pictures")  # a track of pictures: index 0 is the poster, n the n-th storyboard
 REMEMBERED = 32
 
 log = structlog.get_logger(__name__)
-
-
-class Ask(Protocol):
-    """Run an operation as the system: `await ask("pipeline.lease_job", holder=…)`."""
-
-    def __call__(self, name: str, **inputs: Any) -> Awaitable[Any]: ...
-
-
-def blob_key(video: VideoId, generation: GenerationId, track: TrackId, index: int) -> BlobKey:
-    """Name the blob of a (track, index): a segment, an init, or a picture."""
-    if track == PICTURES:
-        return picture_key(video, generation, "poster" if index == 0 else f"storyboard-{index}")
-    if index == INIT:
-        return init_key(video, generation, track)
-    return segment_key(video, generation, track, index)
 
 
 class Maker:

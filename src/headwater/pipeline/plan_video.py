@@ -7,7 +7,6 @@ Flow  source extents → sniff → (remux) → sample tables → a look at the f
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 import anyio
 
@@ -24,6 +23,7 @@ from headwater.model.upload import Extent
 from headwater.pipeline.keys import init_key, sample_index_key, segment_key
 from headwater.pipeline.make_segment import make_init, make_segments
 from headwater.pipeline.material import Material, make_window, read_samples
+from headwater.pipeline.planned import Planned
 from headwater.pipeline.together import each
 from headwater.planning.document import encode_plan
 from headwater.planning.plan import PlanSettings, make_plan
@@ -33,18 +33,6 @@ REMUX_EXTENT_BYTES = 16 << 20  # the size of an upload's parts, for the same rea
 LOOK_SAMPLES = {"video": 12, "audio": 8}
 LOOK_ATTEMPTS = 4  # a damaged first picture does not make a whole video unreadable
 AUDIO_TRACKS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What planning made: *stored* has the sizes of the segments already in the store, by track."""
-
-    generation: GenerationId
-    plan: Plan
-    document: bytes
-    index_sizes: dict[int, int]
-    remuxed: list[Extent] | None
-    stored: dict[TrackId, dict[int, int]]
 
 
 async def plan_video(

@@ -12,7 +12,9 @@ from headwater.model.job import Job
 from headwater.model.plan import Plan
 from headwater.pipeline import bitmap
 from headwater.pipeline.advance import Opened
-from headwater.pipeline.maker import INIT, PICTURES, Ask, Maker
+from headwater.pipeline.ask import Ask
+from headwater.pipeline.keys import INIT, PICTURES
+from headwater.pipeline.maker import Maker
 from headwater.pipeline.together import each
 
 Warmth = Literal["all", "low", "none"]

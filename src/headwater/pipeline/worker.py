@@ -21,9 +21,10 @@ from headwater.model.errors import Gone, HeadwaterError, InvalidInput
 from headwater.model.ids import GenerationId, JobId, TrackId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
+from headwater.pipeline.ask import Ask
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Source
-from headwater.pipeline.maker import INIT, Ask, Maker
+from headwater.pipeline.maker import Maker
 from headwater.pipeline.plan_video import plan_video
 from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
@@ -234,6 +235,3 @@ class Worker:
     async def _turn_to_warm(self) -> AsyncIterator[None]:
         async with self._warm:
             yield
-
-
-__all__ = ["INIT", "Worker", "WorkerSettings"]

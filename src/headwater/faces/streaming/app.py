@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from headwater.delivery.demand import INIT
 from headwater.delivery.ranges import matches
 from headwater.delivery.streams import Manifest, Piece
 from headwater.faces.kit import Faces, actor_of
 from headwater.faces.streaming.responder import Headers, respond
 from headwater.model.errors import NotFound
 from headwater.model.ids import TrackId, VideoId
+from headwater.pipeline.keys import INIT
 
 HLS = "application/vnd.apple.mpegurl"
 DASH = "application/dash+xml"
@@ -45,7 +45,7 @@ def _text(request: Request, manifest: Manifest, content_type: str, *, immutable:
 
 
 class PieceEndpoint:
-    """One kind of immutable blob as a bare ASGI application: the hot path has no framework in it."""
+    """One kind of immutable blob as a bare ASGI application: no framework on the hot path."""
 
     def __init__(self, faces: Faces, operation: str, content_type: bytes) -> None:
         self._faces, self._operation, self._content_type = faces, operation, content_type
