@@ -11,7 +11,10 @@ from typing import Protocol
 import msgspec
 
 from headwater.engines.reach import Reach
-from headwater.model.plan import Colour, Rendition, Rung, VideoPlan
+from headwater.model.look import Look
+from headwater.model.plan import Rendition, Rung, VideoPlan
+
+__all__ = ["Encoded", "EncodedSample", "Look", "Media", "Window"]
 
 
 class EncodedSample(msgspec.Struct, frozen=True, array_like=True):
@@ -31,19 +34,6 @@ class Encoded(msgspec.Struct, frozen=True):
     config: bytes
     samples: list[EncodedSample]
     errors: list[str]
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What the first decoded picture (or audio frame) shows; the truth where a container guesses."""
-
-    width: int = 0
-    height: int = 0
-    sample_aspect: tuple[int, int] = (1, 1)
-    pixel_format: str = ""
-    interlaced: bool = False
-    colour: Colour = Colour()
-    channels: int = 0
-    sample_rate: int = 0
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
