@@ -24,7 +24,8 @@ class JobState(StrEnum):
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the jobs table. *attempts* counts failures, not leases; *cursor* is
-    how far a warm-up came (a segment index)."""
+    how far a warm-up came (a segment index).
+    """
 
     id: JobId
     kind: JobKind

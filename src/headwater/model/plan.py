@@ -1,9 +1,9 @@
 """The plan: everything about a video's tracks that must be known before any segment exists.
 
 Immutable, stored as one document beside its generation. Times are integer ticks: a video track uses
-the source track's own timescale, an audio rendition its sample rate. Presentation time 0 is the start
-of the video; the plan's *shift* is the only mapping from media time (what the container says) to
-presentation time: ``presentation = media - shift``.
+the source track's own timescale, an audio rendition its sample rate. Presentation time 0 is the
+start of the video; the plan's *shift* is the only mapping from media time (what the container says)
+to presentation time: ``presentation = media - shift``.
 
 segment = make(source, plan, track, index); init = make(plan, track)
 """
@@ -27,9 +27,9 @@ class Colour(msgspec.Struct, frozen=True):
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One video rendition. *copy* marks the source rung: samples as uploaded, never re-encoded.
 
-    *frame_step* n keeps every n-th frame of a segment, counted from its first. *peak_bps* is the most
-    the rate control can give in the shortest segment, container included (HLS BANDWIDTH without
-    audio); *average_bps* the expected mean. *level* is the H.264 level times ten.
+    *frame_step* n keeps every n-th frame of a segment, counted from its first. *peak_bps* is the
+    most the rate control can give in the shortest segment, container included (HLS BANDWIDTH
+    without audio); *average_bps* the expected mean. *level* is the H.264 level times ten.
     """
 
     id: TrackId
@@ -76,10 +76,10 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     """One audio rendition. Its timescale is *sample_rate*.
 
-    *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds the
-    AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source samples
-    for pre-roll. Copied: presentation ticks of the source's own frames. A segment index means about
-    the same moment as the same index of the video track.
+    *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds
+    the AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source
+    samples for pre-roll. Copied: presentation ticks of the source's own frames. A segment index
+    means about the same moment as the same index of the video track.
     """
 
     id: TrackId
@@ -93,7 +93,8 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One audio track of the source and what is offered of it; the first rendition is its default."""
+    """One audio track of the source and what is offered of it; the first rendition is its default.
+    """
 
     source_track: int
     codec: str
@@ -108,9 +109,9 @@ class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """See the module. *remuxed* says that windows count samples of the remuxed source.
 
-    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged file
-    stop, None for a whole one. *config* names encode arguments and encoder build; it belongs to the
-    generation's identity.
+    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged
+    file stop, None for a whole one. *config* names encode arguments and encoder build; it belongs
+    to the generation's identity.
     """
 
     duration_s: float

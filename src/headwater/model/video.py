@@ -37,10 +37,10 @@ class Failure(msgspec.Struct, frozen=True):
 class Video(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the videos table; times are Unix seconds, durations seconds.
 
-    *generation* is None until the plan exists; *stream* is the name it is served under in addresses,
-    renewed when the visibility changes. *progress* is the share of the warm-up done, 0 to 1.
-    *deleted_at* is set while the undo window of a deletion runs. *version* grows with each edit and
-    is the ETag of the resource.
+    *generation* is None until the plan exists; *stream* is the name it is served under in
+    addresses, renewed when the visibility changes. *progress* is the share of the warm-up done, 0
+    to 1. *deleted_at* is set while the undo window of a deletion runs. *version* grows with each
+    edit and is the ETag of the resource.
     """
 
     id: VideoId

@@ -1,6 +1,6 @@
 """Media: the codec process, fed and read through pipes.
 
-Flow      pipeline hands a window (a small file of our own making) → codec process → encoded samples.
+Flow      pipeline hands a window (a small file we made) → codec process → encoded samples.
 Adapters  ffmpeg.FfmpegMedia, the one place that starts a codec process, sandboxed.
 Promises  tests/contracts/test_media.py.
 """
@@ -28,7 +28,8 @@ class EncodedSample(msgspec.Struct, frozen=True, array_like=True):
 class Encoded(msgspec.Struct, frozen=True):
     """What one output of a run gave: *config* is avcC for video, AudioSpecificConfig for audio.
 
-    *errors* are the decoder's own lines about damage (paths and addresses removed), empty when clean.
+    *errors* are the decoder's own lines about damage (paths and addresses removed), empty when
+    clean.
     """
 
     config: bytes
@@ -39,7 +40,8 @@ class Encoded(msgspec.Struct, frozen=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A few samples of one track as a file of our own making, for the codec's standard input.
 
-    *demuxer* is "mov" or "matroska"; *base* is the presentation tick that the file's time 0 stands for.
+    *demuxer* is "mov" or "matroska"; *base* is the presentation tick that the file's time 0 stands
+    for.
     """
 
     demuxer: str
@@ -77,9 +79,9 @@ class Media(Protocol):
     ) -> dict[str, Encoded]:
         """Encode the frames presented in [*start*, *stop*) once per asked rung, decoding once.
 
-        The whole scale chain of *video* runs whatever is asked, so the bytes of a rung do not depend
-        on which others are made with it. Frames keep their exact presentation ticks. Each result is
-        one closed GOP starting with an IDR picture. Keys are rung ids.
+        The whole scale chain of *video* runs whatever is asked, so the bytes of a rung do not
+        depend on which others are made with it. Frames keep their exact presentation ticks. Each
+        result is one closed GOP starting with an IDR picture. Keys are rung ids.
 
         Raises:
             CodecFailed: the process died, timed out, or broke a limit; nothing may be remembered.
@@ -91,13 +93,14 @@ class Media(Protocol):
     ) -> Encoded:
         """Encode grid samples [*start*, *stop*) (multiples of 1024) as AAC-LC, seamlessly.
 
-        A pre-roll before *start* is encoded and thrown away; holes and everything outside the source
-        are silence; exactly (stop-start)/1024 samples come back.
+        A pre-roll before *start* is encoded and thrown away; holes and everything outside the
+        source are silence; exactly (stop-start)/1024 samples come back.
         """
         ...
 
     async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
-        """Encode one synthetic picture through the arguments of *rung*: its config is the init's."""
+        """Encode one synthetic picture through the arguments of *rung*: its config is the init's.
+        """
         ...
 
     async def pictures(
