@@ -1,9 +1,9 @@
 """The plan: everything about a video's tracks that must be known before any segment exists.
 
 Immutable, stored as one document beside its generation. Times are integer ticks: a video track uses
-the source track's own timescale, an audio rendition its sample rate. Presentation time 0 is the
-start of the video; the plan's *shift* is the only mapping from media time (what the container says)
-to presentation time: ``presentation = media - shift``.
+the source track's own timescale, an audio rendition its sample rate. Presentation time 0 is where
+the earliest track starts; a track's *shift* is the only mapping from media time (what the container
+says) to presentation time: ``presentation = media - shift``.
 
 segment = make(source, plan, track, index); init = make(plan, track)
 """
@@ -16,7 +16,7 @@ SAMPLES_PER_AAC_FRAME = 1024  # ISO/IEC 14496-3: AAC-LC frame length
 
 
 class Colour(msgspec.Struct, frozen=True):
-    """H.273 code points as ffmpeg names them ("bt709", "smpte2084", …); "unknown" when not said."""
+    """H.273 code points as ffmpeg names them ("bt709", "smpte2084", …), "unknown" if not said."""
 
     range: str = "unknown"
     space: str = "unknown"
@@ -27,9 +27,12 @@ class Colour(msgspec.Struct, frozen=True):
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One video rendition. *copy* marks the source rung: samples as uploaded, never re-encoded.
 
-    *frame_step* n keeps every n-th frame of a segment, counted from its first. *peak_bps* is the
-    most the rate control can give in the shortest segment, container included (HLS BANDWIDTH
-    without audio); *average_bps* the expected mean. *level* is the H.264 level times ten.
+    *width* × *height* are pixels as displayed: square, after sample aspect and rotation. *frame_step*
+    n keeps every n-th frame of a segment, counted from its first; *frame_rate* is the mean that
+    results. *level* is the H.264 level times ten. *maxrate_bps* and *bufsize_bits* are the rate
+    control's (a copy's: its own peak, 0). *peak_bps* is the most that any stretch of half to one and
+    a half target durations can have, container included (HLS BANDWIDTH without audio);
+    *average_bps* the expected mean.
     """
 
     id: TrackId
@@ -52,8 +55,10 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     *cuts* has one entry more than there are segments, rising, in presentation ticks of *timescale*;
     segment k is [cuts[k], cuts[k+1]). *windows*[k] = (lo, hi) is the half-open range of samples, in
-    decode order, that an encode of segment k is fed with; *owns*[k] the range a copy carries, equal
-    to the window where the cut is closed. *frames*[k] counts the source frames presented in k.
+    decode order, that an encode of segment k is fed with; *owns*[k] the range a copy carries (empty
+    list when nothing is copied). *frames*[k] counts the source frames presented in k, each at a time
+    of its own. *width* × *height* are decoded source pixels, before *sample_aspect* and *rotation*
+    (clockwise degrees still to apply).
     """
 
     source_track: int
@@ -71,6 +76,7 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
     tone_map: bool
     colour: Colour
     rungs: list[Rung]
+    sample_aspect: tuple[int, int] = (1, 1)
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +84,9 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
     *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds
     the AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source
-    samples for pre-roll. Copied: presentation ticks of the source's own frames. A segment index
-    means about the same moment as the same index of the video track.
+    samples for pre-roll. Copied: presentation ticks of the source's own frames, 1024 apart, of which
+    *windows*[k] are exactly those of segment k. A segment index means about the same moment as the
+    same index of the video track. *peak_bps* is for BANDWIDTH, as a rung's.
     """
 
     id: TrackId
@@ -90,11 +97,11 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     bitrate_bps: int
     cuts: list[int]
     windows: list[tuple[int, int]]
+    peak_bps: int = 0
 
 
 class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One audio track of the source and what is offered of it; the first rendition is its default.
-    """
+    """One audio track of the source and what is offered of it, its default rendition first."""
 
     source_track: int
     codec: str
@@ -109,9 +116,9 @@ class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """See the module. *remuxed* says that windows count samples of the remuxed source.
 
-    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged
-    file stop, None for a whole one. *config* names encode arguments and encoder build; it belongs
-    to the generation's identity.
+    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged file
+    stop, None for a whole one. *config* names encode arguments and encoder build; it belongs to the
+    generation's identity. *notes* are sentences for the owner about what the plan leaves out.
     """
 
     duration_s: float
@@ -120,22 +127,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     config: str
     video: VideoPlan | None
     audio: list[AudioPlan]
+    notes: list[str] = []
 
     def track_ids(self) -> list[TrackId]:
         rungs = [rung.id for rung in self.video.rungs] if self.video else []
         return rungs + [r.id for audio in self.audio for r in audio.renditions]
-
-    def rung(self, track: TrackId) -> Rung | None:
-        rungs = self.video.rungs if self.video else []
-        return next((rung for rung in rungs if rung.id == track), None)
-
-    def rendition(self, track: TrackId) -> tuple[AudioPlan, Rendition] | None:
-        pairs = ((audio, r) for audio in self.audio for r in audio.renditions)
-        return next((pair for pair in pairs if pair[1].id == track), None)
-
-    def segments_of(self, track: TrackId) -> int | None:
-        """Return how many segments *track* has, None if there is no such track."""
-        if self.video and self.rung(track):
-            return len(self.video.cuts) - 1
-        found = self.rendition(track)
-        return len(found[1].cuts) - 1 if found else None

@@ -25,7 +25,7 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
-from headwater.pipeline import advance, evict, space, sweep
+from headwater.pipeline import advance, compact, evict, space, sweep
 
 ACCESS = (
     Operation(
@@ -439,6 +439,12 @@ PIPELINE = (
         sweep.sweep,
         reads=False,
         because="Blobs go before rows, so that a crash between leaves nothing that is not named.",
+    ),
+    _step(
+        "pipeline.compact",
+        compact.compact,
+        reads=False,
+        because="A source of a thousand small extents is slow to read; nobody waits for the copy.",
     ),
     _step(
         "pipeline.evict",

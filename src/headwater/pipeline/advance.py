@@ -260,6 +260,9 @@ async def record_warm(
         damage=note,
     )
     await jobs_repository.finish(session, job.id, now=work.now)
+    await jobs_repository.enqueue(
+        session, kind=JobKind.COMPACT, video=job.video, owner=job.owner, now=work.now
+    )
     work.facts.append(("video.ready", msgspec.json.encode({"video": job.video})))
     return True
 

@@ -180,6 +180,14 @@ async def source(session: Session, video: VideoId) -> Source | None:
     )
 
 
+async def set_extents(session: Session, video: VideoId, extents: Sequence[Extent]) -> None:
+    await session.execute(
+        update(sources)
+        .where(sources.c.video == video)
+        .values(extents=msgspec.msgpack.encode(list(extents)))
+    )
+
+
 async def set_remuxed(session: Session, video: VideoId, extents: Sequence[Extent]) -> None:
     await session.execute(
         update(sources)

@@ -83,6 +83,8 @@ class Maker:
         try:
             await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
         except BaseException as error:
+            if isinstance(error, BlobNotFound):
+                self.forget(generation)  # its source was compacted or given up meanwhile
             await self._ask(
                 "pipeline.release_leases",
                 generation=generation,

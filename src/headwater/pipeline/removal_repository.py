@@ -61,3 +61,17 @@ async def remove_video(
         .where(accounts.c.id == video.owner)
         .values(used_bytes=accounts.c.used_bytes - video.source_bytes)
     )
+
+
+async def forget_source(session: Session, video: Video) -> None:
+    """Let the rows of *video* name no original any more, and give its bytes back to the owner."""
+    await session.execute(
+        update(sources)
+        .where(sources.c.video == video.id)
+        .values(extents=msgspec.msgpack.encode([]), remuxed=None, size=0)
+    )
+    await session.execute(
+        update(accounts)
+        .where(accounts.c.id == video.owner)
+        .values(used_bytes=accounts.c.used_bytes - video.source_bytes)
+    )

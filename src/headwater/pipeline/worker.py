@@ -177,7 +177,7 @@ class Worker:
                 case JobKind.SWEEP:
                     await self._ask("pipeline.sweep", job=job)
                 case JobKind.COMPACT:
-                    await self._ask("pipeline.finish_job", job=job)
+                    await self._ask("pipeline.compact", job=job)
         except Gone:
             await self._ask("pipeline.finish_job", job=job)
         except InvalidInput as error:

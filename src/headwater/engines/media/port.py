@@ -99,8 +99,7 @@ class Media(Protocol):
         ...
 
     async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
-        """Encode one synthetic picture through the arguments of *rung*: its config is the init's.
-        """
+        """Encode one synthetic picture as *rung* would: its config is the init's."""
         ...
 
     async def pictures(
