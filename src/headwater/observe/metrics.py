@@ -1,6 +1,6 @@
 """Every metric's name, once. Labels have few values: operation names and error codes, never ids."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 OPERATIONS = Counter(
     "headwater_operations_total",
@@ -20,3 +20,10 @@ REQUESTS = Counter(
 )
 REQUESTS_OPEN = Gauge("headwater_http_requests_open", "HTTP requests being answered now.")
 LOGIN_REFUSED = Counter("headwater_logins_refused_total", "Logins refused, by why.", ["why"])
+
+EXPOSITION_TYPE = CONTENT_TYPE_LATEST
+
+
+def exposition() -> bytes:
+    """Return every metric in the text format a Prometheus server reads."""
+    return generate_latest()

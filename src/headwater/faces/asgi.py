@@ -1,0 +1,89 @@
+"""The application: every face under one address, behind the same guards.
+
+/api/v1/uploads → tus · /api/v1 → rest · /streams → streaming · everything else → web
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from headwater.faces.guards.body_limit import BodyLimit
+from headwater.faces.guards.entry import Entry, TrustedProxies
+from headwater.faces.guards.origins import Origins
+from headwater.faces.guards.principals import Principals
+from headwater.faces.kit import Faces
+from headwater.model.actor import SYSTEM
+from headwater.model.errors import NotFound
+
+UPLOADS = "/api/v1/uploads"
+REST = "/api/v1"
+STREAMS = "/streams"
+HEALTH = "/health"
+WEB = ""
+
+
+class Dispatch:
+    """Picks the face by the longest prefix of the path; a handful of comparisons, no table walk."""
+
+    def __init__(self, mounts: Mapping[str, ASGIApp]) -> None:
+        self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        scope["app"] = self  # routers raise instead of answering plain text when there is one
+        for prefix, app in self._mounts:
+            if path == prefix or path.startswith(prefix + "/"):
+                await app(scope, receive, send)
+                return
+        raise NotFound("There is nothing under this address.")
+
+
+def create_app(
+    faces: Faces,
+    mounts: Mapping[str, Sequence[BaseRoute] | ASGIApp],
+    *,
+    trusted_proxies: Sequence[str] = (),
+) -> ASGIApp:
+    """Put the faces together; a mount is a list of routes with full paths, or an application."""
+    apps: dict[str, ASGIApp] = {HEALTH: _router(health_routes(faces))}
+    for prefix, mount in mounts.items():
+        apps[prefix] = _router(mount) if isinstance(mount, Sequence) else mount
+    app: ASGIApp = Dispatch(apps)
+    app = BodyLimit(app, free=(UPLOADS,))
+    app = Origins(app, faces)
+    app = Principals(app, faces)
+    return Entry(
+        app,
+        clock=faces.clock,
+        proxies=TrustedProxies(trusted_proxies),
+        is_https=faces.is_https,
+    )
+
+
+def health_routes(faces: Faces) -> list[BaseRoute]:
+    async def live(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def ready(_: Request) -> Response:
+        checked = await faces.runner.run("system.readiness", SYSTEM)
+        ok = all(part.ok for part in checked) and not faces.closing.is_set()
+        return Response(
+            msgspec.json.encode({"ready": ok, "parts": checked}),
+            200 if ok else 503,
+            {"cache-control": "no-store"},
+            media_type="application/json",
+        )
+
+    return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+def _router(routes: Sequence[BaseRoute]) -> Router:
+    return Router(routes=list(routes), redirect_slashes=False, default=_nothing)
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise NotFound("There is nothing under this address.")

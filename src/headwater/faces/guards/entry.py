@@ -1,0 +1,160 @@
+"""Entry: what happens to every request before and after anybody answers it.
+
+Address and scheme (trusted proxies only), a request id, the security headers, errors as problems,
+one line of log, two metrics.
+"""
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headwater.engines.clock import Clock
+from headwater.engines.entropy import ordered_id
+from headwater.faces.kit import REQUEST_ID
+from headwater.faces.problems import plain_problem, problem_response
+from headwater.model.errors import HeadwaterError
+from headwater.observe.metrics import REQUESTS, REQUESTS_OPEN
+from headwater.operations.run import INTERNAL
+
+log = structlog.get_logger("headwater.http")
+CONTENT_POLICY = (
+    b"default-src 'self'; "
+    b"img-src 'self' blob: data:; "
+    b"media-src 'self' blob:; "
+    b"worker-src 'self' blob:; "
+    b"object-src 'none'; "
+    b"base-uri 'none'; "
+    b"form-action 'self'; "
+    b"frame-ancestors 'self'"
+)
+QUIET = ("/health/",)  # probed every few seconds; not worth a line
+
+
+class TrustedProxies:
+    """Believes X-Forwarded-For and -Proto of the named networks and of nobody else."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = [ip_network(network, strict=False) for network in networks]
+
+    def trusts(self, address: str) -> bool:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self._networks)
+
+    def client_of(self, peer: str, forwarded_for: str) -> str:
+        """Return the last address in the chain that no trusted proxy has."""
+        client = peer
+        for hop in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
+            if not self.trusts(client):
+                return client
+            client = hop
+        return client
+
+
+class Entry:
+    def __init__(
+        self, app: ASGIApp, *, clock: Clock, proxies: TrustedProxies, is_https: bool
+    ) -> None:
+        self._app, self._clock, self._proxies = app, clock, proxies
+        self._headers = security_headers(is_https=is_https)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._look_through_proxies(scope)
+        request_id = scope[REQUEST_ID] = ordered_id()
+        started, status = self._clock.monotonic(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", ()))
+                named = {name for name, _ in headers}
+                headers += [pair for pair in self._headers if pair[0] not in named]
+                headers.append((b"x-request-id", request_id.encode()))
+                message["headers"] = headers
+            await send(message)
+
+        REQUESTS_OPEN.inc()
+        try:
+            await self._answer(scope, receive, answer, lambda: status != 0)
+        finally:
+            REQUESTS_OPEN.dec()
+            REQUESTS.labels(face_of(scope["path"]), f"{status // 100}xx").inc()
+            self._write_line(scope, status, started)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, is_started: Callable[[], bool]
+    ) -> None:
+        """Let the rest of the application answer; what it raises becomes a problem."""
+        try:
+            await self._app(scope, receive, send)
+        except HeadwaterError as error:
+            response = problem_response(error)
+        except HTTPException as error:
+            response = plain_problem(error.status_code)
+            response.headers.update(error.headers or {})
+        except Exception:
+            log.exception("request_failed", path=scope["path"], request_id=scope[REQUEST_ID])
+            response = plain_problem(500, "internal", INTERNAL)
+        else:
+            return
+        if not is_started():
+            await response(scope, receive, send)
+
+    def _look_through_proxies(self, scope: Scope) -> None:
+        peer = scope["client"][0] if scope.get("client") else ""
+        if not self._proxies.trusts(peer):
+            return
+        said = {
+            name: value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name in {b"x-forwarded-for", b"x-forwarded-proto"}
+        }
+        client = self._proxies.client_of(peer, said.get(b"x-forwarded-for", ""))
+        scope["client"] = (client, 0)
+        if said.get(b"x-forwarded-proto") in {"http", "https"}:
+            scope["scheme"] = said[b"x-forwarded-proto"]
+
+    def _write_line(self, scope: Scope, status: int, started: float) -> None:
+        if scope["path"].startswith(QUIET):
+            return
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round((self._clock.monotonic() - started) * 1000, 1),
+            client=scope["client"][0] if scope.get("client") else "",
+            request_id=scope[REQUEST_ID],
+        )
+
+
+def security_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
+    """Return what every answer carries unless it says otherwise."""
+    headers = [
+        (b"content-security-policy", CONTENT_POLICY),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"strict-origin-when-cross-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    ]
+    if is_https:
+        headers.append((b"strict-transport-security", b"max-age=63072000"))
+    return headers
+
+
+def face_of(path: str) -> str:
+    """Name the face for metrics; few values, whatever paths people try."""
+    if path.startswith("/api/v1/uploads"):
+        return "tus"
+    if path.startswith("/api/"):
+        return "rest"
+    return "streaming" if path.startswith("/streams/") else "web"
