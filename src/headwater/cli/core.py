@@ -1,0 +1,38 @@
+"""The system without faces and loops: what commands on the server's own machine work with."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from headwater.compose import Core
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of database and blobs (HEADWATER_DATA).", show_default=False
+    ),
+]
+
+
+def with_core(use: "Callable[[Core], Awaitable[Any]]", **overrides: Any) -> Any:
+    """Open the system the settings describe, let *use* work with it, and return its answer.
+
+    *overrides* that are None were not typed, and leave the setting as it is.
+    """
+    import asyncio
+
+    from headwater.compose import open_core
+    from headwater.settings import load
+
+    async def opened() -> Any:
+        async with open_core(load(**typed(overrides))) as core:
+            return await use(core)
+
+    return asyncio.run(opened())
+
+
+def typed(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if value is not None}

@@ -1,0 +1,33 @@
+"""`headwater space`: what each video costs on disk."""
+
+from typing import TYPE_CHECKING
+
+from headwater.cli.core import Data, with_core
+from headwater.cli.table import show, size
+from headwater.model.actor import SYSTEM
+
+if TYPE_CHECKING:
+    from headwater.compose import Core
+    from headwater.pipeline.space import Space
+
+
+def space(data: Data = None) -> None:
+    """Say what originals and segments take, in all and for the costliest videos."""
+
+    async def use(core: "Core") -> "Space":
+        report: Space = await core.runner.run("space.report", SYSTEM)
+        return report
+
+    report: Space = with_core(use, data=data)
+    budget = "" if report.budget_bytes is None else f" of {size(report.budget_bytes)}"
+    print(
+        f"{report.videos} videos: originals {size(report.source_bytes)}, "
+        f"made of them {size(report.stored_bytes)}{budget}; {size(report.free_bytes)} free."
+    )
+    show(
+        ("video", "title", "original", "made"),
+        (
+            (video.id, video.title, size(video.source_bytes), size(video.stored_bytes))
+            for video in report.costliest
+        ),
+    )

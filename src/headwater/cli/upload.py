@@ -1,0 +1,61 @@
+"""`headwater upload`: files in, links out, with progress for the upload and for the warm-up."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SERVER = "http://127.0.0.1:8000"
+
+
+def upload(
+    files: Annotated[list[Path], typer.Argument(help="What to upload.", show_default=False)],
+    title: Annotated[
+        str | None, typer.Option(help="Title of the video; without it, the file's name.")
+    ] = None,
+    wait: Annotated[
+        str | None, typer.Option(help='Return only when each video is "playable" or "ready".')
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON object per file, one a line, as each ends. uploaded_s is how long"
+            " the upload took; playable_s and ready_s count from its last byte.",
+        ),
+    ] = False,
+    server: Annotated[
+        str, typer.Option(envvar="HEADWATER_SERVER", help="Address of the server.")
+    ] = SERVER,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HEADWATER_KEY",
+            help="An API key (headwater keys create).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Upload videos. Typing the same command again resumes what was broken off.
+
+    The exit status is 1 when a file could not be uploaded or its video failed.
+    """
+    from headwater.cli.send_files import Wish, send_files
+    from headwater.cli.upload_report import Report
+
+    if wait not in {None, "playable", "ready"}:
+        raise typer.BadParameter("use playable or ready", param_hint="--wait")
+    if not key:
+        raise typer.BadParameter(
+            "a key is needed; make one with: headwater keys create --name laptop",
+            param_hint="--key or HEADWATER_KEY",
+        )
+    if missing := [str(path) for path in files if not path.is_file()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="FILES")
+    wish = Wish(server=server.rstrip("/"), key=key, title=title, wait=wait)
+    with Report(as_json=as_json, is_terminal=sys.stderr.isatty()) as report:
+        outcomes = asyncio.run(send_files(files, wish=wish, report=report))
+    if any(outcome.failure for outcome in outcomes):
+        raise typer.Exit(1)

@@ -1,0 +1,69 @@
+"""What `headwater upload` shows: bars on the terminal, one line or JSON object per file."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from headwater.cli.send_files import Outcome
+
+
+class Report:
+    """Bars go to standard error and only to a terminal; outcomes go to standard output."""
+
+    def __init__(self, *, as_json: bool, is_terminal: bool) -> None:
+        self._as_json = as_json
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not is_terminal,
+        )
+        self._tasks: dict[tuple[Path, str], TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def sending(self, path: Path, sent_bytes: int, size: int) -> None:
+        self._move(path, "sending", sent_bytes, size)
+
+    def making(self, path: Path, share: float) -> None:
+        self._move(path, "making", share, 1)
+
+    def ended(self, path: Path, outcome: Outcome) -> None:
+        if self._as_json:
+            self._say(msgspec.json.encode(outcome).decode())
+        elif outcome.failure:
+            self._say(f"{path}: failed: {outcome.failure.reason}")
+        else:
+            self._say(f"{path}: {outcome.state}: {outcome.watch_url}")
+
+    def _move(self, path: Path, what: str, done: float, whole: float) -> None:
+        if (path, what) not in self._tasks:
+            self._tasks[path, what] = self._progress.add_task(f"{path.name}  {what}")
+        self._progress.update(self._tasks[path, what], completed=done, total=whole)
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)

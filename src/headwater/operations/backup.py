@@ -1,0 +1,195 @@
+"""Backup: a live, consistent, verified copy of everything, and the way back.
+
+The rows are copied first, then the blobs they name. A blob is stored before its row, so all that
+the copied rows name was there at that moment; if one is gone when its turn comes (its video was
+deleted meanwhile), the rows are copied anew. What can be made again (segments, pictures) is copied
+only if asked for; the rows of a restored store say truly what it holds.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from headwater.engines.blobs.port import BlobKey, Blobs, Stored
+from headwater.engines.database.port import Database
+from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
+from headwater.operations import backup_repository
+from headwater.operations.backup_repository import Made
+
+FORMAT = 1
+NOTE = "backup.json"  # written last: a folder without it is no backup
+ROWS = "database"
+ROUNDS = 5  # copies of the rows before giving up on a server that deletes faster than we copy
+
+OpenDatabase = Callable[[Path], Database]
+Told = Callable[[int, int], None]  # blobs done, blobs in all
+
+
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup holds; the content of its note."""
+
+    format: int = FORMAT
+    made_at: float
+    segments: bool
+    videos: int
+    blobs: int
+    blob_bytes: int
+
+
+async def back_up(
+    folder: Path,
+    *,
+    database: Database,
+    blobs: Blobs,
+    kept: Blobs,
+    open_database: OpenDatabase,
+    segments: bool,
+    now: float,
+    told: Told,
+) -> Backup:
+    """Copy rows into *folder* and blobs into *kept*, while the server goes on.
+
+    Doing it again into the same folder copies only what is new.
+
+    Raises:
+        Conflict: blobs kept vanishing while they were copied; try again at a quieter time.
+        ChecksumMismatch: a blob is not what was once stored, here or in the copy.
+        StorageFull: the folder's disk takes no more.
+    """
+    (folder / NOTE).unlink(missing_ok=True)
+    for _ in range(ROUNDS):
+        await database.backup_to(str(folder / ROWS))
+        async with opened(folder / ROWS, open_database) as rows, rows.reader() as session:
+            videos = await backup_repository.count_videos(session)
+            extents = await backup_repository.extent_keys(session)
+            made = await backup_repository.generations_made(session)
+        try:
+            needed = _needed(extents, made)
+            copied = await copy_all(needed, source=blobs, target=kept, told=told)
+        except BlobNotFound:
+            continue
+        if segments:
+            copied |= await _copy_rest(made, copied, source=blobs, target=kept, told=told)
+        note = Backup(
+            made_at=now,
+            segments=segments,
+            videos=videos,
+            blobs=len(copied),
+            blob_bytes=sum(copied.values()),
+        )
+        (folder / NOTE).write_bytes(msgspec.json.encode(note))
+        return note
+    raise Conflict("Videos are being deleted faster than they can be copied; try again later.")
+
+
+async def restore(
+    folder: Path,
+    *,
+    rows: Path,
+    blobs: Blobs,
+    kept: Blobs,
+    open_database: OpenDatabase,
+    told: Told,
+) -> Backup:
+    """Bring the backup in *folder* to *blobs* and, last of all, the file *rows*.
+
+    Raises:
+        InvalidInput: the folder holds no finished backup, or one of a newer kind.
+        ChecksumMismatch, BlobNotFound: the backup is damaged; nothing is started from it.
+    """
+    note = read_note(folder)
+    draft = rows.with_name(f"{rows.name}.restoring")
+    await asyncio.to_thread(shutil.copyfile, folder / ROWS, draft)
+    async with opened(draft, open_database) as database:
+        await database.migrate()
+        async with database.reader() as session:
+            extents = await backup_repository.extent_keys(session)
+            made = await backup_repository.generations_made(session)
+        needed = _needed(extents, made)
+        copied = await copy_all(needed, source=kept, target=blobs, told=told)
+        copied |= await _copy_rest(made, copied, source=kept, target=blobs, told=told)
+        async with database.writer() as session:
+            for generation in made:
+                await backup_repository.set_present(session, generation, copied)
+    draft.replace(rows)
+    return note
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise InvalidInput unless *folder* is empty or absent: a restore never mixes two stores."""
+    if folder.exists() and any(folder.iterdir()):
+        raise InvalidInput(f"{folder} is not empty; restore into a new folder.")
+
+
+def read_note(folder: Path) -> Backup:
+    """Return what the backup in *folder* says of itself. Raises InvalidInput if it is none."""
+    try:
+        note = msgspec.json.decode((folder / NOTE).read_bytes(), type=Backup)
+    except (OSError, msgspec.DecodeError):
+        raise InvalidInput(f"{folder} holds no finished backup.") from None
+    if note.format > FORMAT:
+        raise InvalidInput(f"{folder} was written by a newer Headwater; restore it with that one.")
+    return note
+
+
+async def copy_all(
+    keys: Iterable[BlobKey], *, source: Blobs, target: Blobs, told: Told
+) -> dict[BlobKey, int]:
+    """Copy every blob of *keys*, verified, and return their sizes. Raises BlobNotFound."""
+    wanted = list(keys)
+    sizes = {}
+    for done, key in enumerate(wanted, 1):
+        sizes[key] = (await copy(key, source=source, target=target)).size
+        told(done, len(wanted))
+    return sizes
+
+
+async def copy(key: BlobKey, *, source: Blobs, target: Blobs) -> Stored:
+    """Copy one blob unless it is there, and hold the copy's hash against the original's.
+
+    Raises:
+        BlobNotFound: *source* has no such blob.
+        ChecksumMismatch: the bytes are not those that were once stored.
+    """
+    original = await source.stat(key)
+    try:
+        stored = await target.stat(key)
+    except BlobNotFound:
+        stored = await target.put_absent(key, source.read(key) if original.size else b"")
+    if (stored.size, stored.etag) != (original.size, original.etag):
+        raise ChecksumMismatch(f"The blob {key} is damaged: its bytes no longer match its hash.")
+    return stored
+
+
+@asynccontextmanager
+async def opened(path: Path, open_database: OpenDatabase) -> AsyncIterator[Database]:
+    database = open_database(path)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _needed(extents: list[BlobKey], made: list[Made]) -> list[BlobKey]:
+    return extents + [key for generation in made for key in generation.needed()]
+
+
+async def _copy_rest(
+    made: list[Made], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs, told: Told
+) -> dict[BlobKey, int]:
+    """Copy what else the generations have; what is evicted meanwhile can be made again."""
+    sizes = {}
+    for generation in made:
+        async for key, _ in source.list(generation.prefix):
+            if key in copied:
+                continue
+            try:
+                sizes[key] = (await copy(key, source=source, target=target)).size
+            except BlobNotFound:
+                continue
+            told(len(copied) + len(sizes), len(copied) + len(sizes))
+    return sizes

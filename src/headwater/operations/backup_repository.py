@@ -1,0 +1,120 @@
+"""Which blobs the rows speak of, and rows made true again for a store that holds fewer."""
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import func, select, update
+
+from headwater.engines.blobs.port import BlobKey
+from headwater.engines.database.port import Session
+from headwater.engines.database.schema import (
+    generations,
+    sources,
+    tracks,
+    upload_extents,
+    uploads,
+    videos,
+)
+from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.upload import Extent
+from headwater.pipeline import bitmap, generations_repository
+from headwater.pipeline.generations_repository import Presence
+from headwater.pipeline.keys import generation_prefix, init_key, sample_index_key, segment_key
+
+_extents = msgspec.msgpack.Decoder(list[Extent])
+_sizes = msgspec.msgpack.Decoder(dict[int, int])
+_deleted = select(videos.c.id).where(videos.c.deleted_at.is_not(None))  # may be half swept
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation that is served. *is_remakeable*: its source is there to make segments from."""
+
+    id: GenerationId
+    video: VideoId
+    index_sizes: dict[int, int]
+    presences: dict[TrackId, Presence]
+    is_remakeable: bool
+
+    @property
+    def prefix(self) -> str:
+        return generation_prefix(self.video, self.id)
+
+    def needed(self) -> list[BlobKey]:
+        """Return the keys it cannot do without."""
+        keys = [init_key(self.video, self.id, track) for track in self.presences]
+        keys += [sample_index_key(self.video, self.id, number) for number in self.index_sizes]
+        if not self.is_remakeable:
+            keys += [
+                segment_key(self.video, self.id, track, index)
+                for track, presence in self.presences.items()
+                for index in range(presence.segments)
+                if bitmap.has(presence.present, index)
+            ]
+        return keys
+
+
+async def extent_keys(session: Session) -> list[BlobKey]:
+    """Return the keys of every source and of every upload under way, but of deleted videos."""
+    documents = await session.rows(
+        select(sources.c.extents, sources.c.remuxed).where(sources.c.video.not_in(_deleted))
+    )
+    pending = await session.rows(
+        select(upload_extents.c.key)
+        .join(uploads, uploads.c.id == upload_extents.c.upload)
+        .where(uploads.c.video.is_(None) | uploads.c.video.not_in(_deleted))
+    )
+    keys = {row["key"] for row in pending}
+    for row in documents:
+        for document in filter(None, (row["extents"], row["remuxed"])):
+            keys |= {extent.key for extent in _extents.decode(document)}
+    return [BlobKey(key) for key in sorted(keys)]
+
+
+async def generations_made(session: Session) -> list[Made]:
+    """Return every generation that is served, but of deleted videos."""
+    rows = await session.rows(
+        select(
+            generations.c.id,
+            generations.c.video,
+            generations.c.index_sizes,
+            func.coalesce(sources.c.size, 0).label("source_size"),
+        )
+        .join(sources, sources.c.video == generations.c.video, isouter=True)
+        .where(generations.c.retired_at.is_(None), generations.c.video.not_in(_deleted))
+        .order_by(generations.c.id)
+    )
+    return [
+        Made(
+            id=row["id"],
+            video=row["video"],
+            index_sizes=_sizes.decode(row["index_sizes"]),
+            presences=await generations_repository.presences(session, row["id"]),
+            is_remakeable=row["source_size"] > 0,
+        )
+        for row in rows
+    ]
+
+
+async def set_present(session: Session, made: Made, sizes: Mapping[BlobKey, int]) -> None:
+    """Let the rows of *made* say that exactly the segments in *sizes* (key → bytes) are stored."""
+    total = 0
+    for track, presence in made.presences.items():
+        present, stored_bytes = bitmap.empty(presence.segments), 0
+        for index in range(presence.segments):
+            size = sizes.get(segment_key(made.video, made.id, track, index))
+            if size is not None:
+                present, stored_bytes = bitmap.with_bit(present, index), stored_bytes + size
+        await session.execute(
+            update(tracks)
+            .where(tracks.c.generation == made.id, tracks.c.track == track)
+            .values(present=present, stored_bytes=stored_bytes)
+        )
+        total += stored_bytes
+    await session.execute(
+        update(videos).where(videos.c.id == made.video).values(stored_bytes=total)
+    )
+
+
+async def count_videos(session: Session) -> int:
+    row = await session.row(select(func.count()).select_from(videos))
+    return 0 if row is None else next(iter(row.values()))
