@@ -25,7 +25,7 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
-from headwater.pipeline import advance, compact, evict, space, sweep
+from headwater.pipeline import advance, compact, evict, retry_job, space, sweep
 
 ACCESS = (
     Operation(
@@ -454,7 +454,48 @@ PIPELINE = (
     ),
 )
 
-JOBS: tuple[Operation, ...] = ()
+JOBS = (
+    Operation(
+        name="jobs.list",
+        does=retry_job.list_jobs,
+        consistency=Stale(within_s=10, beyond="answer"),
+        cache=NEVER,
+        permission=Permission(Action.JOB_SEE, Access.OWNER),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.READ,
+        because="Operators look for what is stuck, which a copy some seconds old shows as well.",
+    ),
+    Operation(
+        name="jobs.show",
+        does=retry_job.show_job,
+        consistency=Stale(within_s=10, beyond="answer"),
+        cache=NEVER,
+        permission=Permission(Action.JOB_SEE, Access.OWNER),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.READ,
+        because="Operators look for what is stuck, which a copy some seconds old shows as well.",
+    ),
+    Operation(
+        name="jobs.retry",
+        does=retry_job.retry_job,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.JOB_RETRY, Access.OWNER),
+        limit=Limit("actor", times=120, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="Nothing stays pending for ever: what gave up is listed and can be tried again.",
+    ),
+    Operation(
+        name="jobs.retry_video",
+        does=retry_job.retry_video,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_EDIT, Access.SIGNED_IN),
+        limit=Limit("actor", times=60, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="Whoever uploaded it need not ask an operator; a second press finds it queued.",
+    ),
+)
 
 SPACE = (
     Operation(
