@@ -55,9 +55,16 @@ class Broken(Exception):
 class TusClient:
     """Sends files through *http*, which knows the server's address and the key."""
 
-    def __init__(self, http: httpx.AsyncClient, *, unfinished: Unfinished) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        unfinished: Unfinished,
+        first_pause_s: float = FIRST_PAUSE_S,
+    ) -> None:
         self._http = http
         self._unfinished = unfinished
+        self._first_pause_s = first_pause_s
 
     async def send(self, path: Path, *, title: str, moved: Moved) -> str:
         """Send *path* whole and return the id of its video.
@@ -85,7 +92,7 @@ class TusClient:
                     raise Refused("unreachable", str(broken)) from None
                 await asyncio.sleep(
                     broken.after_s
-                    or pause_s(breaks, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=0.0)
+                    or pause_s(breaks, first_s=self._first_pause_s, most_s=MOST_PAUSE_S, jitter=0.0)
                 )
             else:
                 breaks = 0
@@ -103,7 +110,9 @@ class TusClient:
                 self._unfinished.forget(path)
         words = {"filename": path.name, "title": title}
         metadata = ",".join(
-            f"{name} {base64.b64encode(word.encode()).decode()}" for name, word in words.items()
+            f"{name} {base64.b64encode(word.encode()).decode()}"
+            for name, word in words.items()
+            if word
         )
         answer = await self._ask(
             "POST", UPLOADS, {"Upload-Length": str(size), "Upload-Metadata": metadata}
@@ -138,8 +147,8 @@ class TusClient:
         """Ask once. Raises Broken for what may pass, Refused for what will not."""
         try:
             answer = await self._http.request(method, url, headers=PROTOCOL | headers, content=body)
-        except httpx.InvalidURL as error:
-            raise Refused("usage", f"{url} is not an address: {error}.") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise Refused("usage", f"{self._http.base_url} cannot be asked: {error}.") from None
         except httpx.TransportError as error:
             raise Broken(f"{self._http.base_url} does not answer ({error}).") from None
         if answer.is_success:
