@@ -1,7 +1,7 @@
 """What a container says, in one shape for all of them: a table of samples per track.
 
-Everything downstream (planning, windows for the codec process, copies) reads this and never a box or
-an EBML element. Arrays are numpy, one entry per sample in decode order, length n.
+Everything downstream (planning, windows for the codec process, copies) reads this and never a box
+or an EBML element. Arrays are numpy, one entry per sample in decode order, length n.
 """
 
 from dataclasses import dataclass, field
@@ -41,13 +41,16 @@ class Edit:
 class TrackTable:
     """Every sample of one track.
 
-    *offsets*, *sizes* in bytes of the source; *pts*, *dts*, *durations* in ticks of *timescale*, media
-    time (before edits). Matroska knows no decode time: its *dts* are the sorted *pts*. *sync* marks
-    samples that decode alone. *description* is the codec description verbatim: the sample entry box
-    (isobmff) or the TrackEntry element (matroska), so that a window file can repeat it. *config* is the
-    decoder configuration inside it (avcC, hvcC, AudioSpecificConfig …), b"" if none.
-    *width*/*height* are coded pixels, *rotation* clockwise degrees to apply for display (0, 90, 180, 270).
-    *descriptions* counts sample entries: more than one means the codec setup changes on the way.
+    *offsets*, *sizes* in bytes of the source; *pts*, *dts*, *durations* in ticks of *timescale*,
+    media time (before edits). Matroska knows no decode time: its *dts* are the sorted *pts*. *sync*
+    marks samples that decode alone. *description* is the codec description verbatim: the sample
+    entry boxes (isobmff) or the TrackEntry element (matroska), so that a window file can repeat it.
+    *config* is the decoder configuration inside it (avcC, hvcC, AudioSpecificConfig …), b"" if
+    none. *width*/*height* are coded pixels, *rotation* clockwise degrees to apply for display (0,
+    90, 180, 270). *descriptions* counts sample entries: more than one means the codec setup changes
+    on the way, and *entries* says which of them (from 0) each sample uses; None where all use the
+    first. *prefix* stands before every sample but is not stored with it (Matroska header
+    stripping): windows know; who takes samples out of the source to keep them puts it back.
     """
 
     number: int
@@ -64,6 +67,8 @@ class TrackTable:
     description: bytes
     config: bytes
     descriptions: int = 1
+    entries: Int64s | None = None
+    prefix: bytes = b""
     language: str = "und"
     name: str = ""
     edits: tuple[Edit, ...] = ()

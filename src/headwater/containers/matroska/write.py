@@ -1,0 +1,85 @@
+"""A few samples as a small complete Matroska file for the codec's standard input."""
+
+import struct
+from collections.abc import Sequence
+
+from headwater.containers.matroska import ids
+from headwater.containers.matroska.ebml import by_id, children, element, unsigned
+from headwater.containers.matroska.ticks import delay_ticks
+from headwater.containers.table import TrackTable
+
+CLUSTER_TICKS = 30_000  # a block's time is a signed 16-bit offset from its cluster's
+SYNC = 0x80
+LEFT_OUT = (ids.PROJECTION,)  # pictures come out as they are coded; the plan turns them
+
+
+def write_window(table: TrackTable, payload: Sequence[bytes]) -> tuple[bytes, int]:
+    """Return the file and the tick of *table*'s media time that its time 0 stands for.
+
+    *payload* holds the bytes of every sample of *table*, n ≥ 1. The codec delay stays in the
+    track's description, so block times are later than presentation times by it, as ever.
+    """
+    base = int(table.pts.min())
+    delay = delay_ticks(table)
+    number = _track_number(table)
+    header = element(
+        ids.EBML,
+        unsigned(ids.EBML_VERSION, 1),
+        unsigned(ids.EBML_READ_VERSION, 1),
+        unsigned(ids.EBML_MAX_ID_LENGTH, 4),
+        unsigned(ids.EBML_MAX_SIZE_LENGTH, 8),
+        element(ids.DOC_TYPE, b"matroska"),
+        unsigned(ids.DOC_TYPE_VERSION, 4),
+        unsigned(ids.DOC_TYPE_READ_VERSION, 2),
+    )
+    info = element(
+        ids.INFO,
+        unsigned(ids.TIMESTAMP_SCALE, 1_000_000_000 // table.timescale),
+        element(ids.MUXING_APP, b"headwater"),
+        element(ids.WRITING_APP, b"headwater"),
+    )
+    tracks = element(ids.TRACKS, _entry(table.description))
+    times = (table.pts - base + delay).tolist()
+    clusters = _clusters(times, table.sync.tolist(), payload, number)
+    return header + element(ids.SEGMENT, info, tracks, *clusters), base
+
+
+def _track_number(table: TrackTable) -> int:
+    for child in children(memoryview(table.description)):
+        return int.from_bytes(by_id(child.body).get(ids.TRACK_NUMBER, b"\1"), "big") or 1
+    return 1
+
+
+def _entry(description: bytes) -> bytes:
+    """Return the TrackEntry without what would make ffmpeg turn the picture."""
+    outer = next(children(memoryview(description)))
+    parts = []
+    for child in children(outer.body):
+        if child.id == ids.VIDEO:
+            kept = (bytes(c.raw) for c in children(child.body) if c.id not in LEFT_OUT)
+            parts.append(element(ids.VIDEO, *kept))
+        else:
+            parts.append(bytes(child.raw))
+    return element(ids.TRACK_ENTRY, *parts)
+
+
+def _clusters(
+    times: list[int], sync: list[bool], payload: Sequence[bytes], number: int
+) -> list[bytes]:
+    clusters: list[bytes] = []
+    blocks: list[bytes] = []
+    start = 0
+    track = (1 << 28 | number).to_bytes(4, "big")
+    for time, key, data in zip(times, sync, payload, strict=True):
+        if not blocks or abs(time - start) > CLUSTER_TICKS:
+            if blocks:
+                clusters.append(_cluster(start, blocks))
+            start, blocks = time, []
+        head = track + struct.pack(">hB", time - start, SYNC if key else 0)
+        blocks.append(element(ids.SIMPLE_BLOCK, head, data))
+    clusters.append(_cluster(start, blocks))
+    return clusters
+
+
+def _cluster(start: int, blocks: list[bytes]) -> bytes:
+    return element(ids.CLUSTER, unsigned(ids.CLUSTER_TIMESTAMP, start), *blocks)
