@@ -1,0 +1,137 @@
+"""Setting the server up, logging in and out: plain forms that work without scripts."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from headwater.faces.kit import principal_of
+from headwater.faces.signin import sign_in_response, sign_out_response
+from headwater.faces.web.site import Site, local_path, redirect
+from headwater.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    RateLimited,
+    Unauthenticated,
+)
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    async def show_login(request: Request) -> Response:
+        after = local_path(request.query_params.get("next", "/"))
+        if principal_of(request) is not None:
+            return redirect(after)
+        return _login_form(site, request, after=after)
+
+    async def log_in(request: Request) -> Response:
+        form = await request.form()
+        email, after = str(form.get("email", "")), local_path(str(form.get("next", "/")))
+        principal = principal_of(request)
+        try:
+            signed_in = await site.ask(
+                request,
+                "sessions.log_in",
+                email=email,
+                password=str(form.get("password", "")),
+                replaces=principal.proof if principal else None,
+            )
+        except Unauthenticated:
+            problem = site.texts("login.wrong")
+            return _login_form(site, request, 401, after=after, email=email, problem=problem)
+        except RateLimited:
+            problem = site.texts("login.slow")
+            return _login_form(site, request, 429, after=after, email=email, problem=problem)
+        response = redirect(after)
+        sign_in_response(site.faces, response, signed_in)
+        return response
+
+    async def log_out(request: Request) -> Response:
+        principal = principal_of(request)
+        if principal is not None:
+            await site.ask(request, "sessions.log_out", proof=principal.proof)
+        response = redirect("/")
+        sign_out_response(site.faces, response)
+        return response
+
+    async def show_setup(request: Request) -> Response:
+        token = request.query_params.get("token", "")
+        if not token or not await site.ask(request, "accounts.needs_setup", token=token):
+            return _used_link(site, request)
+        return _setup_form(site, request, token=token)
+
+    async def set_up(request: Request) -> Response:
+        form = await request.form()
+        given = {name: str(form.get(name, "")) for name in ("token", "email", "name", "password")}
+        try:
+            signed_in = await site.ask(request, "accounts.set_up", **given)
+        except InvalidInput as error:
+            del given["password"]
+            return _setup_form(site, request, 400, **given, problem=str(error))
+        except (Forbidden, Conflict):
+            return _used_link(site, request)
+        response = redirect("/upload")
+        sign_in_response(site.faces, response, signed_in)
+        return response
+
+    return [
+        Route("/login", site.page(show_login), methods=["GET"]),
+        Route("/login", site.page(log_in), methods=["POST"]),
+        Route("/logout", site.page(log_out), methods=["POST"]),
+        Route("/setup", site.page(show_setup), methods=["GET"]),
+        Route("/setup", site.page(set_up), methods=["POST"]),
+    ]
+
+
+def _login_form(
+    site: Site,
+    request: Request,
+    status: int = 200,
+    *,
+    after: str,
+    email: str = "",
+    problem: str = "",
+) -> Response:
+    return site.render(
+        request,
+        "login.html",
+        status=status,
+        here="login",
+        next=after,
+        email=email,
+        problem=problem,
+    )
+
+
+def _setup_form(
+    site: Site,
+    request: Request,
+    status: int = 200,
+    *,
+    token: str,
+    name: str = "",
+    email: str = "",
+    problem: str = "",
+) -> Response:
+    return site.render(
+        request,
+        "setup.html",
+        status=status,
+        here="setup",
+        token=token,
+        name=name,
+        email=email,
+        problem=problem,
+    )
+
+
+def _used_link(site: Site, request: Request) -> Response:
+    return site.render(
+        request,
+        "message.html",
+        status=403,
+        here="setup",
+        heading=site.texts("setup.used"),
+        sentence=site.texts("setup.used_more"),
+        action=site.texts("setup.login"),
+        action_href="/login",
+    )

@@ -1,0 +1,49 @@
+/** What this browser remembers: where each video stopped, volume, speed, and how wide the player is. */
+
+const POSITIONS = "headwater.positions";
+const SETTINGS = "headwater.player";
+const REMEMBERED_VIDEOS = 200;
+const NEAR_EDGE_S = 10; // neither the first seconds nor the last are worth coming back to
+
+export interface Settings {
+  volume: number;
+  muted: boolean;
+  speed: number;
+  theatre: boolean;
+  captions: string | null;
+}
+
+const DEFAULTS: Settings = { volume: 1, muted: false, speed: 1, theatre: false, captions: null };
+
+function read<T>(name: string, otherwise: T): T {
+  try {
+    return { ...otherwise, ...JSON.parse(localStorage.getItem(name) ?? "{}") };
+  } catch {
+    return otherwise; // storage is off, or holds something else
+  }
+}
+
+function write(name: string, value: unknown): void {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Full or off: the page works without a memory.
+  }
+}
+
+export const readSettings = (): Settings => read(SETTINGS, DEFAULTS);
+export const writeSettings = (change: Partial<Settings>): void => write(SETTINGS, { ...readSettings(), ...change });
+
+export function readPosition(video: string): number | null {
+  return read<Record<string, [number, number]>>(POSITIONS, {})[video]?.[0] ?? null;
+}
+
+export function writePosition(video: string, seconds: number, duration: number): void {
+  const all = read<Record<string, [number, number]>>(POSITIONS, {});
+  delete all[video];
+  if (seconds > NEAR_EDGE_S && seconds < duration - NEAR_EDGE_S) {
+    all[video] = [Math.floor(seconds), Date.now()];
+  }
+  const newest = Object.entries(all).sort((a, b) => b[1][1] - a[1][1]);
+  write(POSITIONS, Object.fromEntries(newest.slice(0, REMEMBERED_VIDEOS)));
+}

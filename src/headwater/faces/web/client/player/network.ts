@@ -1,0 +1,58 @@
+/**
+ * Fetching with patience: a segment that does not exist yet is made when it is asked for. The server
+ * holds the answer some seconds, then says 429 or 503 with Retry-After; we ask again as told, and
+ * the page says meanwhile that this part is being prepared.
+ */
+import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
+
+type Shaka = typeof shaka;
+type Plugin = shaka.extern.SchemePlugin;
+
+const BAD_HTTP_STATUS = 1001; // shaka.util.Error.Code
+const DEFAULT_WAIT_S = 2;
+const LONGEST_WAIT_S = 15;
+
+export function waitOf(error: unknown): number | null {
+  const { code, data } = error as { code?: number; data?: unknown[] };
+  if (code !== BAD_HTTP_STATUS || !data || ![429, 503].includes(Number(data[1]))) return null;
+  const headers = (data[3] ?? {}) as Record<string, string>;
+  const told = Number(headers["retry-after"]);
+  return Math.min(Number.isFinite(told) && told > 0 ? told : DEFAULT_WAIT_S, LONGEST_WAIT_S);
+}
+
+/** Wrap Shaka's fetch so that it waits where the server asks it to; `waiting` hears of each wait. */
+export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): Plugin {
+  return (uri, request, type, progress, headers, config) => {
+    let stopped = false;
+    let wake = (): void => {};
+    let inner: shaka.extern.IAbortableOperation<shaka.extern.Response>;
+
+    const attempts = async (): Promise<shaka.extern.Response> => {
+      for (;;) {
+        inner = library.net.HttpFetchPlugin.parse(uri, request, type, progress, headers, config);
+        try {
+          const response = await inner.promise;
+          waiting(false);
+          return response;
+        } catch (error) {
+          const wait_s = waitOf(error);
+          if (stopped || wait_s === null) throw error;
+          waiting(true);
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, wait_s * 1000);
+            wake = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+          if (stopped) throw error;
+        }
+      }
+    };
+    return new library.util.AbortableOperation(attempts(), async () => {
+      stopped = true;
+      wake();
+      await inner.abort();
+    });
+  };
+}

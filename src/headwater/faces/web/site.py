@@ -1,0 +1,157 @@
+"""What every page shares: templates, texts, who is looking, and how a failure looks as a page."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import structlog
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from headwater.faces.kit import Faces, actor_of, principal_of
+from headwater.faces.web.assets import Assets
+from headwater.faces.web.texts import Texts
+from headwater.model.actor import Role
+from headwater.model.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    HeadwaterError,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    RateLimited,
+    StorageFull,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+
+log = structlog.get_logger("headwater.web")
+Handler = Callable[[Request], Awaitable[Response]]
+PAGE_HEADERS = {"cache-control": "private, no-store"}  # what a page says depends on who looks
+FAILURES: dict[type[HeadwaterError], tuple[int, str]] = {  # the second level of the error tree
+    InvalidInput: (400, "invalid"),
+    Unauthenticated: (401, "forbidden"),
+    Forbidden: (403, "forbidden"),
+    NotFound: (404, "not_found"),
+    Gone: (410, "gone"),
+    Conflict: (409, "invalid"),
+    KeyReused: (422, "invalid"),
+    TooLarge: (413, "invalid"),
+    RateLimited: (429, "slow"),
+    StorageFull: (507, "busy"),
+    Unavailable: (503, "busy"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks at the page, as far as its frame shows it."""
+
+    signed_in: bool
+    email: str
+    initial: str
+    is_owner: bool
+
+
+class Site:
+    """The pages' own services beside the face's; one per process."""
+
+    def __init__(self, faces: Faces) -> None:
+        self.faces = faces
+        self.texts = Texts()
+        environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+        )
+        environment.globals.update(text=self.texts, assets=Assets())
+        self._templates = {
+            name: environment.get_template(name) for name in environment.list_templates()
+        }
+
+    async def ask(self, request: Request, operation: str, **inputs: Any) -> Any:
+        return await self.faces.runner.run(operation, actor_of(request), **inputs)
+
+    @property
+    def now(self) -> float:
+        return self.faces.clock.now()
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, here: str = "", **values: Any
+    ) -> Response:
+        body = self._templates[template].render(page=visitor_of(request), here=here, **values)
+        return Response(body, status, PAGE_HEADERS, media_type="text/html; charset=utf-8")
+
+    def failure(self, request: Request, error: HeadwaterError) -> Response:
+        """Render *error* as a page that says what happened and offers the next step."""
+        found = (answer for kind, answer in FAILURES.items() if isinstance(error, kind))
+        status, name = next(found, (500, "broken"))
+        sentence = str(error) if name == "invalid" else self.texts(f"error.{name}_more")
+        action = "retry" if name in {"slow", "busy", "broken"} else "home"
+        response = self.render(
+            request,
+            "message.html",
+            status=status,
+            heading=self.texts(f"error.{name}"),
+            sentence=sentence,
+            action=self.texts(f"error.{action}"),
+            action_href=request.url.path if action == "retry" else "/",
+        )
+        if error.retry_after_s is not None:
+            response.headers["retry-after"] = str(int(error.retry_after_s) + 1)
+        return response
+
+    def page(self, handler: Handler) -> Handler:
+        """Turn expected errors of *handler* into pages; one who must log in is sent there."""
+
+        @wraps(handler)
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Unauthenticated:
+                return redirect(f"/login?next={quote(local_path(str(request.url)))}")
+            except HeadwaterError as error:
+                return self.failure(request, error)
+
+        return guarded
+
+    async def missing(self, request: Request) -> Response:
+        return self.failure(request, NotFound())
+
+
+def visitor_of(request: Request) -> Visitor:
+    principal = principal_of(request)
+    if principal is None:
+        return Visitor(False, "", "", False)
+    initial = (principal.name or principal.email or "?")[0].upper()
+    return Visitor(True, principal.email, initial, principal.role is Role.OWNER)
+
+
+def require_visitor(request: Request) -> None:
+    """Raises Unauthenticated: nobody is signed in."""
+    if principal_of(request) is None:
+        raise Unauthenticated
+
+
+def redirect(path: str) -> Response:
+    return RedirectResponse(path, 303, PAGE_HEADERS)
+
+
+def local_path(address: str) -> str:
+    """Return path and query of *address* if it stays on this site, else "/".
+
+    Browsers read "//host" and "/\\host" as another site, so a second slash of either kind is
+    refused.
+    """
+    parts = urlsplit(address)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    if not path.startswith("/") or path[1:2] in {"/", "\\"} or any(ord(c) < 32 for c in path):
+        return "/"
+    return path
