@@ -109,7 +109,7 @@ def audio_specific_config(rendition: Rendition) -> bytes:
 
 def _copy_video(material: Material, video: VideoPlan, index: int) -> Made:
     table = material.samples(video.source_track, *video.owns[index])
-    payload = material.payload(table)
+    payload = [table.prefix + sample for sample in material.payload(table)]
     if carries_other_parameters(table.config, payload):
         raise CodecFailed("The source changes its H.264 parameters inside the stream.")
     samples = [
@@ -198,7 +198,8 @@ async def _make_audio(
     if rendition.copy:
 
         def read() -> list[bytes]:
-            return material.payload(material.samples(audio.source_track, lo, hi))
+            table = material.samples(audio.source_track, lo, hi)
+            return [table.prefix + sample for sample in material.payload(table)]
 
         payload = await anyio.to_thread.run_sync(read)
     else:

@@ -1,4 +1,4 @@
-"""Looking at jobs, and trying a dead one again: `headwater jobs`, the operators' page, the studio."""
+"""Jobs seen and tried again: `headwater jobs`, the operators' page, "Try again" in the studio."""
 
 from headwater.access.decide import Action, require
 from headwater.engines.work import Work
