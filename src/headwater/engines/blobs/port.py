@@ -5,6 +5,7 @@ Adapters  filesystem.FileBlobs (one host); compose.py picks by HEADWATER_BLOBS.
 Promises  tests/contracts/test_blobs.py holds every adapter to the docstrings below.
 """
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import NewType, Protocol
 
@@ -12,10 +13,25 @@ import msgspec
 
 from headwater.containers.table import RangeReader
 from headwater.engines.reach import Reach
+from headwater.model.errors import InvalidInput
 from headwater.model.upload import Extent
 
 BlobKey = NewType("BlobKey", str)
+KEY_SHAPE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+KEY_BYTES = 200  # what the rows that name blobs have room for
 CHUNK_BYTES = 1 << 20  # bounds the memory of one stream
+
+
+def blob_key(text: str) -> BlobKey:
+    """Return *text* as a key: words of letters, digits, ".", "_", "-", none starting with a dot,
+    joined by "/". No key may be a folder of another.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if len(text) > KEY_BYTES or not KEY_SHAPE.fullmatch(text):
+        raise InvalidInput(f"not a blob key: {text[:80]!r}")
+    return BlobKey(text)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -83,7 +99,9 @@ class Blobs(Protocol):
     async def part_url(
         self, key: BlobKey, *, length: int, checksum: str, expires_at: float
     ) -> PartTicket:
-        """Return where a client may put exactly *length* bytes with SHA-256 *checksum* (hex) as *key*."""
+        """Return where a client may put exactly *length* bytes with SHA-256 *checksum* (hex) as
+        *key*.
+        """
         ...
 
     async def free_bytes(self) -> int:

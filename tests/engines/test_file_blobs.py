@@ -1,0 +1,140 @@
+"""What only a folder can do: fill up, keep drafts, be cold, be damaged."""
+
+import hashlib
+import os
+import resource
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from headwater.engines.blobs.filesystem import FileBlobs
+from headwater.engines.blobs.parts import checked
+from headwater.engines.blobs.port import BlobKey
+from headwater.model.errors import (
+    ChecksumMismatch,
+    Forbidden,
+    StorageFull,
+    TooLarge,
+    Unavailable,
+)
+
+pytestmark = pytest.mark.anyio
+
+MIB = 1 << 20
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder that takes 4 MiB: a disk of that size, or where none may be mounted, a limit."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
+        yield folder
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+    else:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 * MIB, hard))
+        yield folder
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_full_disk_refuses_and_keeps(small_disk: Path, *, streamed: bool) -> None:
+    """What was there stays, what did not fit leaves no bytes, and less still fits after it."""
+    blobs = FileBlobs(small_disk, secret=b"")
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield bytes(MIB)
+
+    await blobs.put_absent(BlobKey("a"), b"kept")
+    with pytest.raises(StorageFull):
+        await blobs.put_absent(BlobKey("b"), body() if streamed else bytes(5 * MIB))
+
+    assert files(small_disk) == ["blobs/a"]
+    assert (await blobs.stat(BlobKey("a"))).size == 4
+    assert (await blobs.put_absent(BlobKey("b"), bytes(MIB))).won
+    blobs.close()
+
+
+async def test_drafts_of_the_dead_go_and_of_the_living_stay(tmp_path: Path) -> None:
+    """Opening the store removes what nobody will finish."""
+    living = FileBlobs(tmp_path, secret=b"")
+    dead = tmp_path / "drafts" / "dead"
+    dead.mkdir()
+    (dead / "draft").write_bytes(b"half")
+
+    async def body() -> AsyncIterator[bytes]:
+        yield bytes(2 * MIB)
+        FileBlobs(tmp_path, secret=b"").close()
+        yield b"end"
+
+    assert (await living.put_absent(BlobKey("a"), body())).won
+    assert files(tmp_path) == ["blobs/a"]
+    living.close()
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+
+async def test_cold_pages_come_through_a_thread(tmp_path: Path) -> None:
+    """Reading is right whatever part of the file is in memory."""
+    blobs = FileBlobs(tmp_path, secret=b"")
+    text = os.urandom(3 * MIB + 5)
+    await blobs.put_absent(BlobKey("a"), text)
+    descriptor = os.open(tmp_path / "blobs" / "a", os.O_RDONLY)
+    for start, size in ((0, 0), (MIB, MIB), (4096, 100_000)):
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
+        assert b"".join([chunk async for chunk in blobs.read(BlobKey("a"))]) == text
+    os.close(descriptor)
+    blobs.close()
+
+
+@pytest.mark.parametrize("cut", [1, 40, 45])
+async def test_damage_is_told(tmp_path: Path, cut: int) -> None:
+    """A file whose end is missing is an error of the store, not somebody else's bytes."""
+    blobs = FileBlobs(tmp_path, secret=b"")
+    await blobs.put_absent(BlobKey("a"), b"segment")
+    os.truncate(tmp_path / "blobs" / "a", 47 - cut)
+    with pytest.raises(Unavailable):
+        await blobs.stat(BlobKey("a"))
+    blobs.close()
+
+
+async def test_a_signed_part_is_put_as_signed(tmp_path: Path) -> None:
+    """Its address holds for that key, length, checksum and time, and for nothing else."""
+    blobs = FileBlobs(tmp_path, secret=b"secret", part_base="http://here/parts")
+    checksum = hashlib.sha256(b"part").hexdigest()
+    ticket = await blobs.part_url(BlobKey("u/1"), length=4, checksum=checksum, expires_at=100.0)
+    path, _, text = ticket.url.partition("?")
+    query = dict(pair.split("=") for pair in text.split("&"))
+
+    assert path == "http://here/parts/u/1"
+    part = blobs.parts.verify("u/1", query, now=99.0)
+    for key, changed, now in [
+        ("u/2", query, 99.0),
+        ("u/1", query, 100.0),
+        ("u/1", query | {"length": "5"}, 99.0),
+        ("u/1", query | {"expires": "200"}, 99.0),
+        ("u/1", query | {"signature": "é"}, 99.0),
+        ("u/1", {}, 99.0),
+    ]:
+        with pytest.raises(Forbidden):
+            blobs.parts.verify(key, changed, now=now)
+
+    async def body(*chunks: bytes) -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    with pytest.raises(TooLarge):
+        await blobs.put_absent(part.key, checked(body(b"par", b"ts"), part))
+    for wrong in (b"par", b"pART"):
+        with pytest.raises(ChecksumMismatch):
+            await blobs.put_absent(part.key, checked(body(wrong), part))
+    assert (await blobs.put_absent(part.key, checked(body(b"pa", b"rt"), part))).won
+    blobs.close()
