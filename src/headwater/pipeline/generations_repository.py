@@ -111,7 +111,7 @@ async def presences(session: Session, generation: GenerationId) -> dict[TrackId,
             tracks.c.generation == generation
         )
     )
-    return {TrackId(row["track"]): msgspec.convert(dict(row), Presence) for row in rows}
+    return {TrackId(row["track"]): Presence(**row) for row in rows}
 
 
 async def mark(
