@@ -57,10 +57,12 @@ async def back_up(
 
     Raises:
         Conflict: blobs kept vanishing while they were copied; try again at a quieter time.
+        BlobNotFound: rows name a blob that is lost.
         ChecksumMismatch: a blob is not what was once stored, here or in the copy.
         StorageFull: the folder's disk takes no more.
     """
     (folder / NOTE).unlink(missing_ok=True)
+    lost = ""
     for _ in range(ROUNDS):
         await database.backup_to(str(folder / ROWS))
         async with opened(folder / ROWS, open_database) as rows, rows.reader() as session:
@@ -70,7 +72,10 @@ async def back_up(
         try:
             needed = _needed(extents, made)
             copied = await copy_all(needed, source=blobs, target=kept, told=told)
-        except BlobNotFound:
+        except BlobNotFound as error:
+            if str(error) == lost:  # newer rows name it too: no deletion explains that
+                raise
+            lost = str(error)
             continue
         if segments:
             copied |= await _copy_rest(made, copied, source=blobs, target=kept, told=told)

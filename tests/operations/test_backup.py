@@ -1,0 +1,221 @@
+"""A backup holds all that its rows speak of, and comes back true."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import insert, select, update
+
+from headwater.engines.blobs.filesystem import FileBlobs
+from headwater.engines.blobs.port import BlobKey
+from headwater.engines.database.schema import accounts, sources, tracks, videos
+from headwater.engines.database.sqlite import SqliteDatabase
+from headwater.model.errors import BlobNotFound, ChecksumMismatch, InvalidInput
+from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.upload import Extent
+from headwater.operations import backup
+from headwater.pipeline import bitmap, generations_repository
+
+pytestmark = pytest.mark.anyio
+VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("gen1"), TrackId("v720")
+SOURCE = BlobKey("uploads/up1/0-a")
+INIT, INDEX, FIRST, SECOND = (
+    BlobKey(f"walk/gen1/{name}") for name in ("v720/init", "index/1", "v720/0", "v720/1")
+)
+BYTES = {
+    SOURCE: b"source" * 999,
+    INIT: b"init",
+    INDEX: b"index",
+    FIRST: b"first",
+    SECOND: b"second",
+}
+
+
+@dataclass
+class Store:
+    """One data folder, opened."""
+
+    database: SqliteDatabase
+    blobs: FileBlobs
+
+    async def present(self) -> bytes:
+        async with self.database.reader() as session:
+            row = await session.row(select(tracks.c.present))
+        assert row is not None
+        found: bytes = row["present"]
+        return found
+
+
+@asynccontextmanager
+async def open_store(folder: Path) -> AsyncIterator[Store]:
+    folder.mkdir(exist_ok=True)
+    store = Store(SqliteDatabase(folder / "rows"), FileBlobs(folder, secret=b"s" * 32))
+    await store.database.migrate()
+    try:
+        yield store
+    finally:
+        await store.database.close()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A server's data: one video with a source, a plan and both segments of its only rung."""
+    async with open_store(tmp_path / "data") as opened:
+        for key, content in BYTES.items():
+            await opened.blobs.put_absent(key, content)
+        extents = msgspec.msgpack.encode([Extent(SOURCE, len(BYTES[SOURCE]))])
+        async with opened.database.writer() as session:
+            for statement in (
+                insert(accounts).values(
+                    id="a", email="a@b", name="", password_hash="", role="owner", created_at=0.0
+                ),
+                insert(videos).values(
+                    id=VIDEO,
+                    owner="a",
+                    title="Walk",
+                    visibility="public",
+                    state="ready",
+                    created_at=0.0,
+                    stored_bytes=11,
+                ),
+                insert(sources).values(video=VIDEO, size=len(BYTES[SOURCE]), extents=extents),
+            ):
+                await session.execute(statement)
+            await generations_repository.add(
+                session,
+                id=GENERATION,
+                video=VIDEO,
+                plan=b"",
+                index_sizes={1: 5},
+                segments={RUNG: 2},
+                now=0.0,
+            )
+            await generations_repository.mark(session, GENERATION, RUNG, {0: 5, 1: 6})
+        yield opened
+
+
+def quiet(_done: int, _whole: int) -> None:
+    """Nobody watches."""
+
+
+async def back_up(store: Store, folder: Path, *, segments: bool) -> backup.Backup:
+    folder.mkdir(exist_ok=True)
+    return await backup.back_up(
+        folder,
+        database=store.database,
+        blobs=store.blobs,
+        kept=FileBlobs(folder, secret=b"s" * 32),
+        open_database=SqliteDatabase,
+        segments=segments,
+        now=1.0,
+        told=quiet,
+    )
+
+
+@asynccontextmanager
+async def restored(folder: Path, data: Path) -> AsyncIterator[Store]:
+    data.mkdir()
+    await backup.restore(
+        folder,
+        rows=data / "rows",
+        blobs=FileBlobs(data, secret=b"s" * 32),
+        kept=FileBlobs(folder, secret=b"s" * 32),
+        open_database=SqliteDatabase,
+        told=quiet,
+    )
+    async with open_store(data) as opened:
+        yield opened
+
+
+async def content(store: Store, key: BlobKey) -> bytes:
+    return b"".join([chunk async for chunk in store.blobs.read(key)])
+
+
+async def test_everything_comes_back(store: Store, tmp_path: Path) -> None:
+    note = await back_up(store, tmp_path / "kept", segments=True)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert {key: await content(other, key) for key in BYTES} == BYTES
+        assert bitmap.count(await other.present()) == 2
+    assert (note.videos, note.blobs) == (1, len(BYTES))
+
+
+async def test_without_segments_the_rows_say_what_is_missing(store: Store, tmp_path: Path) -> None:
+    """Segments can be made again, if the rows of the new store do not claim them."""
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await content(other, SOURCE) == BYTES[SOURCE]
+        assert bitmap.count(await other.present()) == 0
+        with pytest.raises(BlobNotFound):
+            await other.blobs.stat(FIRST)
+        async with other.database.reader() as session:
+            row = await session.row(select(videos.c.stored_bytes))
+        assert row is not None
+        assert row["stored_bytes"] == 0
+
+
+async def test_segments_that_cannot_be_made_again_are_always_kept(
+    store: Store, tmp_path: Path
+) -> None:
+    """Where the original was given up, the segments are the video."""
+    async with store.database.writer() as session:
+        await session.execute(update(sources).values(size=0, extents=msgspec.msgpack.encode([])))
+
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await content(other, SECOND) == BYTES[SECOND]
+
+
+async def test_a_second_backup_copies_only_what_is_new(store: Store, tmp_path: Path) -> None:
+    await back_up(store, tmp_path / "kept", segments=False)
+    written = (tmp_path / "kept" / "blobs" / SOURCE).stat().st_mtime_ns
+
+    await back_up(store, tmp_path / "kept", segments=True)
+
+    assert (tmp_path / "kept" / "blobs" / SOURCE).stat().st_mtime_ns == written
+    assert (tmp_path / "kept" / "blobs" / SECOND).is_file()
+
+
+async def test_a_flipped_bit_in_a_backup_is_found(store: Store, tmp_path: Path) -> None:
+    """A restore never brings back bytes that are not those once stored."""
+    await back_up(store, tmp_path / "kept", segments=False)
+    damaged = tmp_path / "kept" / "blobs" / SOURCE
+    damaged.chmod(0o600)
+    damaged.write_bytes(b"F" + damaged.read_bytes()[1:])
+
+    with pytest.raises(ChecksumMismatch, match="damaged"):
+        async with restored(tmp_path / "kept", tmp_path / "new"):
+            pass
+
+
+async def test_a_lost_blob_is_no_backup(store: Store, tmp_path: Path) -> None:
+    """Rows without their blob would be a video that cannot play: better no backup than that."""
+    await store.blobs.delete(SOURCE)
+
+    with pytest.raises(BlobNotFound, match="up1"):
+        await back_up(store, tmp_path / "kept", segments=False)
+    with pytest.raises(InvalidInput, match="no finished backup"):
+        backup.read_note(tmp_path / "kept")
+
+
+async def test_a_video_waiting_for_its_removal_is_not_missed(store: Store, tmp_path: Path) -> None:
+    """Its blobs may be half gone, and that must not fail everybody's backup."""
+    async with store.database.writer() as session:
+        await session.execute(update(videos).values(deleted_at=1.0))
+    await store.blobs.delete(SOURCE)
+
+    note = await back_up(store, tmp_path / "kept", segments=False)
+
+    assert note.blobs == 0
+
+
+def test_a_used_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+
+    with pytest.raises(InvalidInput, match="not empty"):
+        backup.refuse_used(tmp_path)
