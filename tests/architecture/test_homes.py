@@ -18,7 +18,7 @@ HOMES = {
     "uuid": ("engines/entropy.py",),
     "uuid_utils": ("engines/entropy.py",),
     "fastapi": ("faces/*",),
-    "starlette": ("faces/*",),
+    "starlette": ("faces/*", "compose.py"),
     "granian": ("compose.py", "roles.py"),
     "jinja2": ("faces/web/*",),
     "imageio_ffmpeg": ("engines/media/*", "compose.py"),
