@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from headwater.containers.bits import Bits
+
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 CHANNELS = (0, 1, 2, 3, 4, 5, 6, 8)  # table 1.19: configuration 7 is 7.1
 AAC_LC = 2
@@ -29,24 +31,11 @@ class AacConfig:
         return self.object_type == AAC_LC and not self.extended and self.frame_samples == 1024
 
 
-class _Bits:
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self.left = len(data) * 8
-
-    def take(self, count: int) -> int:
-        """Return the next *count* bits; past the end everything is 0."""
-        self.left -= count
-        if self.left < 0:
-            return 0
-        return self._value >> self.left & ((1 << count) - 1)
-
-
 def parse(config: bytes) -> AacConfig | None:
     """Read *config*, None if it is none."""
     if len(config) < 2:
         return None
-    bits = _Bits(config[:64])
+    bits = Bits(config[:64])
     object_type = _object_type(bits)
     core_rate = _rate(bits)
     channel_configuration = bits.take(4)
@@ -77,12 +66,12 @@ def parse(config: bytes) -> AacConfig | None:
     )
 
 
-def _object_type(bits: _Bits) -> int:
+def _object_type(bits: Bits) -> int:
     kind = bits.take(5)
     return 32 + bits.take(6) if kind == 31 else kind
 
 
-def _rate(bits: _Bits) -> int:
+def _rate(bits: Bits) -> int:
     index = bits.take(4)
     if index == 15:
         return bits.take(24)
