@@ -1,6 +1,7 @@
 """The application: every face under one address, behind the same guards.
 
-/api/v1/uploads → tus · /api/v1 → rest · /streams → streaming · everything else → web
+/api/v1/uploads → tus · /api/v1 → rest · /streams → streaming · everything else → web;
+POST /api/v1/videos carries a whole file, so it is an upload and goes to tus as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwater.faces.guards.body_limit import BodyLimit
+from headwater.faces.guards.body_limit import BodyLimit, is_plain_upload
 from headwater.faces.guards.entry import Entry, TrustedProxies
 from headwater.faces.guards.origins import Origins
 from headwater.faces.guards.principals import Principals
@@ -33,7 +34,7 @@ class Dispatch:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path = UPLOADS if is_plain_upload(scope) else scope["path"]
         scope["app"] = self  # routers raise instead of answering plain text when there is one
         for prefix, app in self._mounts:
             if path == prefix or path.startswith(prefix + "/"):

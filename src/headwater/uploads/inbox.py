@@ -1,0 +1,59 @@
+"""The body of a request, read ahead of whoever stores it by a bounded number of bytes.
+
+A server hands over small chunks; the store is handed whole megabytes, because every hand-over to a
+thread costs more than copying what it hands over.
+"""
+
+from collections.abc import AsyncIterable
+
+import anyio
+
+BLOCK_BYTES = 1 << 20
+
+
+class Inbox:
+    """Filled by one task and emptied by another; holds two blocks and one chunk at most."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._ready = anyio.Event()
+        self._taken = anyio.Event()
+        self._ended = False
+        self.error: Exception | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """The body has ended and everything of it was taken."""
+        return self._ended and not self._size
+
+    async def fill(self, body: AsyncIterable[bytes]) -> None:
+        """Read *body* to its end. What it raises is kept in *error*: bytes before it are good."""
+        try:
+            async for chunk in body:
+                if not chunk:
+                    continue
+                self._chunks.append(chunk)
+                self._size += len(chunk)
+                if self._size >= BLOCK_BYTES:
+                    self._ready.set()
+                while self._size >= 2 * BLOCK_BYTES:
+                    self._taken = anyio.Event()
+                    await self._taken.wait()
+        except Exception as error:  # noqa: BLE001 — whatever ended it, what came before is kept
+            self.error = error
+        finally:
+            self._ended = True
+            self._ready.set()
+
+    async def take(self, *, wait_s: float) -> bytes:
+        """Return about a block, or after *wait_s* what there is, or nothing."""
+        with anyio.move_on_after(wait_s):
+            await self._ready.wait()
+        block = b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0]
+        self._chunks.clear()
+        self._size = 0
+        if not self._ended:
+            self._ready = anyio.Event()
+        self._taken.set()
+        return block

@@ -1,0 +1,155 @@
+"""A turn: one writer's hold on an upload, from before its first byte to after its last.
+
+Two writers cannot both have it. A writer that falls silent gives it up, so that a client whose
+connection died unnoticed can go on over a new one; what died with its process lapses by itself.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from headwater.access.decide import Action
+from headwater.engines import entropy
+from headwater.engines.work import Units, Work
+from headwater.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    OffsetMismatch,
+    TooLarge,
+    UploadLocked,
+)
+from headwater.model.ids import UploadId
+from headwater.model.upload import Extent, Upload
+from headwater.uploads import repository
+from headwater.uploads.access import get_upload, require_video
+from headwater.uploads.publish import publish
+from headwater.uploads.room import UploadLimits, account_room, require_account_room
+
+LOCK_S = 10.0  # renewed with each part, so every 5 s and the time of a flush
+BUSY = "Another connection is sending this upload right now."
+
+
+class Turn:
+    """*upload* is as last published; *limit* is the offset no byte may be stored at."""
+
+    def __init__(self, upload_id: UploadId, *, units: Units, limits: UploadLimits) -> None:
+        self._id, self._units, self._limits = upload_id, units, limits
+        self._holder = entropy.ordered_id()
+        self._is_held = False
+        self._upload: Upload | None = None
+        self.limit = 0
+
+    @property
+    def upload(self) -> Upload:
+        assert self._upload is not None
+        return self._upload
+
+    async def take(self, offset: int, *, coming_bytes: int | None, length: int | None) -> None:
+        """Check everything that can be checked before a byte is read, and lock the upload.
+
+        Raises:
+            UploadNotFound, Gone, Forbidden: it cannot be written to at all.
+            UploadLocked: somebody else is writing.
+            OffsetMismatch: the upload does not end at *offset*.
+            TooLarge: *coming_bytes* more would pass its length, a limit or a quota.
+        """
+        async with self._units.writer() as work:
+            upload = await get_upload(work, self._id, Action.UPLOAD_WRITE)
+            if upload.concat:
+                raise Forbidden("A concatenation takes no bytes; send them to its parts.")
+            if upload.completed_at is None:
+                await require_video(work, upload)
+            await self._lock(work)
+            await self._require_offset(work, upload, offset)
+            if length is not None:
+                upload = await self._set_length(work, upload, length)
+            self.limit = await self._limit_of(work, upload)
+            if offset + (coming_bytes or 0) > self.limit:
+                raise TooLarge(f"There is room for {self.limit - offset} more bytes.")
+            self._upload = await publish(work, upload, [], expires_s=self._limits.expires_s)
+            if self._upload.completed_at is not None:
+                await repository.unlock(work.session, self._id, holder=self._holder)
+        self._is_held = self._upload.completed_at is None
+
+    async def take_again(self) -> None:
+        """After pause(): go on, if nobody else did meanwhile. Raises UploadLocked."""
+        if self._is_held:
+            return
+        async with self._units.writer() as work:
+            upload = await get_upload(work, self._id, Action.UPLOAD_WRITE)
+            await self._lock(work)
+            if upload.offset != self.upload.offset:
+                raise UploadLocked("Another connection has gone on with this upload.")
+        self._is_held = True
+
+    async def publish(self, placed: Sequence[tuple[int, Extent]], *, last: bool) -> None:
+        """Make stored parts count, in one transaction; with the *last* the turn ends too.
+
+        Raises:
+            UploadLocked: the lock was lost and another writer came; nothing was published.
+            UploadNotFound, Gone: it was given up meanwhile.
+            TooLarge: a quota was used up by another upload meanwhile.
+        """
+        async with self._units.writer() as work:
+            await get_upload(work, self._id, Action.UPLOAD_WRITE)
+            await self._renew(work)
+            upload = self.upload
+            if upload.length is None:
+                end = placed[-1][0] + placed[-1][1].size
+                await require_account_room(work.session, upload, end, self._limits)
+            done = await publish(work, upload, placed, expires_s=self._limits.expires_s)
+            if last:
+                await repository.unlock(work.session, self._id, holder=self._holder)
+        self._upload = done
+        self._is_held = not last and done.completed_at is None
+
+    async def renew(self) -> None:
+        """Keep the turn while parts wait for their checksum. Raises UploadLocked."""
+        async with self._units.writer() as work:
+            await self._renew(work)
+
+    async def pause(self) -> None:
+        """Let others have it; the upload stays as published."""
+        if self._is_held:
+            self._is_held = False
+            async with self._units.writer() as work:
+                await repository.unlock(work.session, self._id, holder=self._holder)
+
+    async def _lock(self, work: Work) -> None:
+        now = work.now
+        if not await repository.lock(
+            work.session, self._id, holder=self._holder, now=now, until=now + LOCK_S
+        ):
+            raise UploadLocked(BUSY, retry_after_s=LOCK_S / 2)
+
+    async def _renew(self, work: Work) -> None:
+        """A lapsed lock that nobody took is as good as before."""
+        if not await repository.renew_lock(
+            work.session, self._id, holder=self._holder, until=work.now + LOCK_S
+        ):
+            raise UploadLocked("Another connection has gone on with this upload.")
+
+    async def _require_offset(self, work: Work, upload: Upload, offset: int) -> None:
+        if offset != upload.offset:
+            raise OffsetMismatch(f"The upload is at offset {upload.offset}, not {offset}.")
+        if await repository.has_extents_beyond(work.session, self._id, offset):
+            raise Conflict("This upload has parts out of order; send the missing ones as parts.")
+
+    async def _set_length(self, work: Work, upload: Upload, length: int) -> Upload:
+        if upload.length is not None:
+            if upload.length != length:
+                raise InvalidInput(f"The upload's length is {upload.length}; it cannot change.")
+            return upload
+        if length < upload.offset:
+            raise InvalidInput(f"{upload.offset} bytes have arrived already.")
+        await require_account_room(work.session, upload, length, self._limits)
+        await repository.update_fields(work.session, self._id, {"length": length})
+        return msgspec.structs.replace(upload, length=length)
+
+    async def _limit_of(self, work: Work, upload: Upload) -> int:
+        if upload.length is not None:
+            return upload.length
+        room = await account_room(work.session, upload, self._limits)
+        most = self._limits.file_limit_bytes
+        return most if room is None else min(most, room)
