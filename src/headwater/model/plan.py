@@ -27,11 +27,11 @@ class Colour(msgspec.Struct, frozen=True):
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One video rendition. *copy* marks the source rung: samples as uploaded, never re-encoded.
 
-    *width* × *height* are pixels as displayed: square, after sample aspect and rotation. *frame_step*
-    n keeps every n-th frame of a segment, counted from its first; *frame_rate* is the mean that
-    results. *level* is the H.264 level times ten. *maxrate_bps* and *bufsize_bits* are the rate
-    control's (a copy's: its own peak, 0). *peak_bps* is the most that any stretch of half to one and
-    a half target durations can have, container included (HLS BANDWIDTH without audio);
+    *width* × *height* are pixels as displayed: square, after sample aspect and rotation.
+    *frame_step* n keeps every n-th frame of a segment, counted from its first; *frame_rate* is the
+    mean that results. *level* is the H.264 level times ten. *maxrate_bps* and *bufsize_bits* are
+    the rate control's (a copy's: its own peak, 0). *peak_bps* is the most that any stretch of half to
+    one and a half target durations can have, container included (HLS BANDWIDTH without audio);
     *average_bps* the expected mean.
     """
 
@@ -56,9 +56,9 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
     *cuts* has one entry more than there are segments, rising, in presentation ticks of *timescale*;
     segment k is [cuts[k], cuts[k+1]). *windows*[k] = (lo, hi) is the half-open range of samples, in
     decode order, that an encode of segment k is fed with; *owns*[k] the range a copy carries (empty
-    list when nothing is copied). *frames*[k] counts the source frames presented in k, each at a time
-    of its own. *width* × *height* are decoded source pixels, before *sample_aspect* and *rotation*
-    (clockwise degrees still to apply).
+    list when nothing is copied). *frames*[k] counts the source frames presented in k, each at a
+    time of its own. *width* × *height* are decoded source pixels, before *sample_aspect* and
+    *rotation* (clockwise degrees still to apply).
     """
 
     source_track: int
@@ -84,9 +84,9 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
     *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds
     the AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source
-    samples for pre-roll. Copied: presentation ticks of the source's own frames, 1024 apart, of which
-    *windows*[k] are exactly those of segment k. A segment index means about the same moment as the
-    same index of the video track. *peak_bps* is for BANDWIDTH, as a rung's.
+    samples for pre-roll. Copied: presentation ticks of the source's own frames, 1024 apart, of
+    which *windows*[k] are exactly those of segment k. A segment index means about the same moment
+    as the same index of the video track. *peak_bps* is for BANDWIDTH, as a rung's.
     """
 
     id: TrackId
@@ -116,9 +116,9 @@ class AudioPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """See the module. *remuxed* says that windows count samples of the remuxed source.
 
-    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged file
-    stop, None for a whole one. *config* names encode arguments and encoder build; it belongs to the
-    generation's identity. *notes* are sentences for the owner about what the plan leaves out.
+    *duration_s* is the end of the longest track. *ends_early_s* is where the bytes of a damaged
+    file stop, None for a whole one. *config* names encode arguments and encoder build; it belongs
+    to the generation's identity. *notes* are sentences for the owner about what is left out.
     """
 
     duration_s: float

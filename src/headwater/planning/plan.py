@@ -1,0 +1,138 @@
+"""Planning: an index and a look become a plan. Pure: the same input gives the same plan.
+
+Flow  timeline (one shift per track) → cuts → ladder and copy → rates; audio after the video's cuts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from headwater.containers.table import SourceIndex
+from headwater.model.errors import UnreadableMedia
+from headwater.model.look import Look
+from headwater.model.plan import Plan, VideoPlan
+from headwater.planning.audio import Pictures, plan_audio
+from headwater.planning.cuts import LONGEST_S, Cuts, cut_video
+from headwater.planning.ladder import Picture, displayed, encoded_rung, short_sides
+from headwater.planning.rates import frame_rate, peak_bps
+from headwater.planning.timeline import Placed, place, presented
+
+VERSION = 1  # of what planning decides: raised when the same source would be planned differently
+TONE_MAPPED = ("smpte2084", "arib-std-b67")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """*copy_peak_bps*: above this peak the source's own pictures are never offered as they are."""
+
+    copy_peak_bps: int = 40_000_000
+
+
+def make_plan(
+    index: SourceIndex,
+    looks: Mapping[int, Look],
+    *,
+    settings: PlanSettings,
+    encoder: str,
+    remuxed: bool,
+) -> Plan:
+    """Plan the video of *index*: its first picture track that was looked at, and all its sound.
+
+    *looks* are by track number; a track without one is left out. *encoder* names the build.
+
+    Raises:
+        UnreadableMedia: nothing in it can be presented.
+    """
+    seen = [table for table in index.tracks if table.number in looks]
+    videos = sorted(
+        (table for table in seen if table.kind == "video"),
+        key=lambda table: (not table.default, -table.width * table.height),
+    )
+    audios = [table for table in seen if table.kind == "audio"]
+    placed, notes = place(videos[:1] + audios)
+    if not placed:
+        raise UnreadableMedia("There is no picture and no sound in this file that can be shown.")
+    sounds = [track for track in placed if track.table.kind == "audio"]
+    pictures = next((track for track in placed if track.table.kind == "video"), None)
+    video = None
+    if pictures:
+        video = _plan_video(pictures, looks[pictures.table.number], sounds, settings=settings)
+    moments = None
+    if video:
+        moments = Pictures([Fraction(cut, video.timescale) for cut in video.cuts])
+    chosen = next((t for t in sounds if t.table.default), sounds[0] if sounds else None)
+    audio = [
+        plan_audio(
+            track,
+            looks[track.table.number],
+            number=number,
+            default=track is chosen,
+            pictures=moments,
+        )
+        for number, track in enumerate(sounds, 1)
+    ]
+    ends = [Fraction(r.cuts[-1], r.sample_rate) for a in audio for r in a.renditions]
+    ends += moments.cuts[-1:] if moments else []
+    duration_s = float(max(ends))
+    return Plan(
+        duration_s=duration_s,
+        ends_early_s=None if index.truncated_at_s is None else duration_s,
+        remuxed=remuxed,
+        config=f"{encoder} plan-{VERSION}",
+        video=video,
+        audio=audio,
+        notes=notes,
+    )
+
+
+def _plan_video(
+    placed: Placed, look: Look, sounds: list[Placed], *, settings: PlanSettings
+) -> VideoPlan:
+    table = placed.table
+    cuts = cut_video(placed)
+    shape = look.sample_aspect if look.sample_aspect != (1, 1) else table.sample_aspect
+    width, height = look.width or table.width, look.height or table.height
+    if width <= 0 or height <= 0:
+        raise UnreadableMedia("The pictures of this file have no size.")
+    across, down = displayed(width, height, sample_aspect=shape, rotation=table.rotation)
+    _, times = presented(placed)
+    rate = frame_rate(times, placed.end, table.timescale)
+    seconds = cuts.durations_s(table.timescale)
+    picture = Picture(
+        width=across,
+        height=down,
+        frame_rate=Fraction(*rate),
+        codec=table.codec,
+        peak_bps=peak_bps(8 * cuts.sizes, seconds),
+    )
+    rungs = [
+        encoded_rung(picture, side, cuts, table.timescale) for side in short_sides(across, down)
+    ]
+    windows = [(int(lo), int(hi)) for lo, hi in cuts.windows.tolist()]
+    return VideoPlan(
+        source_track=table.number,
+        codec=table.codec,
+        timescale=table.timescale,
+        shift=placed.shift,
+        cuts=_prolonged(cuts, sounds, table.timescale),
+        windows=windows,
+        owns=windows if any(rung.copy for rung in rungs) else [],
+        frames=cuts.frames.tolist(),
+        width=width,
+        height=height,
+        sample_aspect=shape,
+        rotation=table.rotation,
+        interlaced=look.interlaced,
+        tone_map=look.colour.transfer in TONE_MAPPED,
+        colour=look.colour,
+        rungs=rungs,
+    )
+
+
+def _prolonged(cuts: Cuts, sounds: list[Placed], timescale: int) -> list[int]:
+    """Let the last picture stand where the sound goes on long after it: players stop at a hole."""
+    ticks: list[int] = cuts.cuts.tolist()
+    end = max((track.end_s for track in sounds), default=Fraction(0))
+    if end - Fraction(ticks[-1], timescale) > LONGEST_S:
+        ticks[-1] = -int(-end * timescale // 1)
+    return ticks

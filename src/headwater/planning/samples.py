@@ -1,0 +1,65 @@
+"""Samples: a track's table made safe to plan with, whatever the container claimed.
+
+Nothing is moved: row i is row i of the table, so that windows count rows of the stored index.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headwater.containers.table import Bools, Int64s, TrackTable
+
+LONGEST_S = 48 * 3600  # what lies further from the first sample is damage, not a video
+USUAL_RATE = 25  # samples per second of a track that never says how long one lasts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """*pts* and *ends* in media ticks per row; rows where *sound* is False hold nothing to present:
+    no bytes, a time out of all bounds, or the same time as an earlier row.
+    """
+
+    timescale: int
+    pts: Int64s
+    ends: Int64s
+    sync: Bools
+    sound: Bools
+
+
+def read_samples(table: TrackTable) -> Samples | None:
+    """Return the samples of *table*, None if none of them can be presented."""
+    if table.timescale <= 0 or not len(table.sizes):
+        return None
+    sound = (table.sizes > 0) & (table.offsets >= 0)
+    if not sound.any():
+        return None
+    reach = LONGEST_S * table.timescale
+    middle = int(np.median(table.pts[sound]))
+    sound &= np.abs(table.pts - middle) < reach
+    earliest = int(table.pts[sound].min())
+    sound &= table.pts < earliest + reach
+    sound &= ~_repeated(table.pts, sound)
+    durations = np.where(
+        (table.durations > 0) & (table.durations < reach), table.durations, _usual(table)
+    )
+    return Samples(
+        timescale=table.timescale,
+        pts=table.pts,
+        ends=table.pts + durations,
+        sync=table.sync,
+        sound=sound,
+    )
+
+
+def _usual(table: TrackTable) -> int:
+    told = table.durations[table.durations > 0]
+    return int(np.median(told)) if len(told) else max(1, table.timescale // USUAL_RATE)
+
+
+def _repeated(pts: Int64s, sound: Bools) -> Bools:
+    """Mark rows whose time an earlier sound row already has."""
+    rows = np.flatnonzero(sound)
+    order = rows[np.argsort(pts[rows], kind="stable")]
+    repeated = np.zeros(len(pts), dtype=np.bool_)
+    repeated[order[1:][np.diff(pts[order]) == 0]] = True
+    return repeated
