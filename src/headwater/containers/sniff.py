@@ -6,6 +6,7 @@ script that calls itself a video is never opened as what it is.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from headwater.containers.refusals import refuse
 from headwater.model.errors import UnreadableMedia
@@ -13,10 +14,15 @@ from headwater.model.errors import UnreadableMedia
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """*container* is our word for it, *demuxer* ffmpeg's."""
+    """*container* is our word for it, *demuxer* ffmpeg's.
+
+    *remux* is ffmpeg's muxer for an indexed copy of what has no index of ours: "mov" holds nearly
+    every codec, "matroska" the few it refuses.
+    """
 
     container: str
     demuxer: str
+    remux: Literal["mov", "matroska"] = "mov"
 
 
 ISOBMFF = Sniffed("isobmff", "mov")
@@ -28,20 +34,18 @@ MAGICS: tuple[tuple[bytes, Sniffed], ...] = (
     (b"FLV\x01", Sniffed("flv", "flv")),
     (b"OggS", Sniffed("ogg", "ogg")),
     (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), Sniffed("asf", "asf")),
-    (b"fLaC", Sniffed("flac", "flac")),
+    (b"fLaC", Sniffed("flac", "flac", "matroska")),
     (b"\x00\x00\x01\xba", Sniffed("mpegps", "mpeg")),
     (b"\x00\x00\x01\xb3", Sniffed("mpegvideo", "mpegvideo")),
     (bytes.fromhex("060e2b34020501010d0102"), Sniffed("mxf", "mxf")),
     (b".RMF\x00\x00", Sniffed("rm", "rm")),
-    (b"DKIF\x00\x00", Sniffed("ivf", "ivf")),
+    (b"DKIF\x00\x00", Sniffed("ivf", "ivf", "matroska")),
     (b"nut/multimedia container\x00", Sniffed("nut", "nut")),
-    (bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), Sniffed("wtv", "wtv")),
     (bytes.fromhex("726966662e91cf11a5d628db04c10000"), Sniffed("w64", "w64")),
     (b"caff\x00\x01", Sniffed("caf", "caf")),
     (b"#!AMR\n", Sniffed("amr", "amr")),
     (b"#!AMR-WB\n", Sniffed("amr", "amr")),
     (b".snd\x00\x00", Sniffed("au", "au")),
-    (b"wvpk", Sniffed("wavpack", "wv")),
     (b"\x7f\xfe\x80\x01", Sniffed("dts", "dts")),
     (b"\x1f\x07\x00", Sniffed("dv", "dv")),
 )
@@ -125,7 +129,7 @@ def _sound(head: bytes) -> Sniffed | None:
         a, b, c, d = (byte & 0x7F for byte in head[6:10])
         at = 10 + (a << 21 | b << 14 | c << 7 | d)
         if head[at : at + 4] == b"fLaC":
-            return Sniffed("flac", "flac")
+            return Sniffed("flac", "flac", "matroska")
     kinds: tuple[tuple[str, Callable[[bytes, int], int]], ...] = (
         ("aac", _adts_frame),
         ("mp3", _mpeg_frame),

@@ -60,8 +60,10 @@ def read_samples(stbl: Boxes, entry: Entry, *, kind: str) -> Samples:
     if b"stsz" not in stbl and b"stz2" not in stbl:
         return no_samples()
     constant, count = _sizes_header(stbl)
+    if not count:  # all samples are in fragments
+        return no_samples()
     chunks = _chunks(stbl)
-    if not count or not len(chunks.offsets):
+    if not len(chunks.offsets):
         return no_samples()
     if kind == "audio" and _is_uniform(stbl, entry, constant=constant):
         return _packets(chunks, entry, constant=constant, count=count)
