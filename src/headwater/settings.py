@@ -180,16 +180,10 @@ def load(**overrides: Any) -> Settings:
     Raises:
         SettingsError: an unknown name or a value that cannot be, in one sentence with the name.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
     _refuse_unknown_variables()
-    from_environment = {
-        name: os.environ[PREFIX + name.upper()]  # noqa: TID251 — this is the one home
-        for name in Settings.model_fields
-        if os.environ.get(PREFIX + name.upper())  # noqa: TID251
-    }
-    default = Settings.model_fields["data"].default
-    data = Path(given.get("data") or from_environment.get("data") or default)
-    merged = {**_read_file(data / FILE), **from_environment, **given}
+    merged: dict[str, Any] = {}
+    for _, values in _layers(overrides):
+        merged |= values
     try:
         return Settings(**merged)
     except ValidationError as error:
@@ -197,6 +191,27 @@ def load(**overrides: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         where = f"{PREFIX}{name.upper()}: " if name else ""
         raise SettingsError(f"{where}{first['msg']}") from None
+
+
+def origins(**overrides: Any) -> dict[str, str]:
+    """Return where each setting's value came from, for `headwater settings`."""
+    found = dict.fromkeys(Settings.model_fields, "default")
+    for origin, values in _layers(overrides):
+        found |= dict.fromkeys(values, origin)
+    return found
+
+
+def _layers(overrides: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what each source says, weakest first."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    from_environment = {
+        name: os.environ[PREFIX + name.upper()]  # noqa: TID251 — this is the one home
+        for name in Settings.model_fields
+        if os.environ.get(PREFIX + name.upper())  # noqa: TID251
+    }
+    default = Settings.model_fields["data"].default
+    data = Path(given.get("data") or from_environment.get("data") or default)
+    return [(FILE, _read_file(data / FILE)), ("environment", from_environment), ("option", given)]
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -1,0 +1,32 @@
+"""The command line as people use it: another process, its two streams and its status."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = Path(sys.executable).parent / "headwater"
+DEADLINE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    out: str
+    err: str
+    status: int
+
+
+def headwater(*words: str | Path, **variables: str) -> Answer:
+    """Run `headwater` with *words*, and *variables* besides a bare environment."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # noqa: TID251
+    done = subprocess.run(
+        [COMMAND, *map(str, words)],
+        env=kept | {"COLUMNS": "200", "NO_COLOR": "1"} | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    return Answer(done.stdout, done.stderr, done.returncode)
