@@ -30,8 +30,8 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     *width* × *height* are pixels as displayed: square, after sample aspect and rotation.
     *frame_step* n keeps every n-th frame of a segment, counted from its first; *frame_rate* is the
     mean that results. *level* is the H.264 level times ten. *maxrate_bps* and *bufsize_bits* are
-    the rate control's (a copy's: its own peak, 0). *peak_bps* is the most that any stretch of half to
-    one and a half target durations can have, container included (HLS BANDWIDTH without audio);
+    the rate control's (a copy's: its own peak, 0). *peak_bps* is the most that any stretch of half
+    to one and a half target durations can have, container included (HLS BANDWIDTH without audio);
     *average_bps* the expected mean.
     """
 
@@ -132,3 +132,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def track_ids(self) -> list[TrackId]:
         rungs = [rung.id for rung in self.video.rungs] if self.video else []
         return rungs + [r.id for audio in self.audio for r in audio.renditions]
+
+    def rung(self, track: TrackId) -> Rung | None:
+        rungs = self.video.rungs if self.video else []
+        return next((rung for rung in rungs if rung.id == track), None)
+
+    def rendition(self, track: TrackId) -> tuple[AudioPlan, Rendition] | None:
+        pairs = ((audio, r) for audio in self.audio for r in audio.renditions)
+        return next((pair for pair in pairs if pair[1].id == track), None)
+
+    def segments_of(self, track: TrackId) -> int | None:
+        """Return how many segments *track* has, None if there is no such track."""
+        if self.video and self.rung(track):
+            return len(self.video.cuts) - 1
+        found = self.rendition(track)
+        return len(found[1].cuts) - 1 if found else None

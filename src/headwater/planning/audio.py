@@ -175,7 +175,7 @@ def _copied(
     frames = np.array(
         frame_cuts(0, count, start=start_s, frame_s=frame_s, pictures=pictures), dtype=np.int64
     )
-    bits = with_boxes(8.0 * np.add.reduceat(table.sizes[rows], frames[:-1]), np.diff(frames))
+    bits = with_boxes(8 * np.add.reduceat(table.sizes[rows], frames[:-1]), np.diff(frames))
     seconds = np.diff(frames) * float(frame_s)
     first = int(rows[0])
     return Rendition(

@@ -4,7 +4,6 @@ Flow  timeline (one shift per track) → cuts → ladder and copy → rates; aud
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from headwater.containers.table import SourceIndex
@@ -12,20 +11,16 @@ from headwater.model.errors import UnreadableMedia
 from headwater.model.look import Look
 from headwater.model.plan import Plan, VideoPlan
 from headwater.planning.audio import Pictures, plan_audio
+from headwater.planning.copy import HIGH_DYNAMIC_RANGE, is_dear, source_rung
 from headwater.planning.cuts import LONGEST_S, Cuts, cut_video
 from headwater.planning.ladder import Picture, displayed, encoded_rung, short_sides
 from headwater.planning.rates import frame_rate, peak_bps
+from headwater.planning.settings import PlanSettings
 from headwater.planning.timeline import Placed, place, presented
 
+__all__ = ["PlanSettings", "make_plan"]
+
 VERSION = 1  # of what planning decides: raised when the same source would be planned differently
-TONE_MAPPED = ("smpte2084", "arib-std-b67")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSettings:
-    """*copy_peak_bps*: above this peak the source's own pictures are never offered as they are."""
-
-    copy_peak_bps: int = 40_000_000
 
 
 def make_plan(
@@ -108,6 +103,9 @@ def _plan_video(
     rungs = [
         encoded_rung(picture, side, cuts, table.timescale) for side in short_sides(across, down)
     ]
+    if copy := source_rung(placed, look, cuts, picture, settings=settings):
+        own = min(copy.width, copy.height)
+        rungs = [r for r in rungs if is_dear(copy) or min(r.width, r.height) != own] + [copy]
     windows = [(int(lo), int(hi)) for lo, hi in cuts.windows.tolist()]
     return VideoPlan(
         source_track=table.number,
@@ -123,7 +121,7 @@ def _plan_video(
         sample_aspect=shape,
         rotation=table.rotation,
         interlaced=look.interlaced,
-        tone_map=look.colour.transfer in TONE_MAPPED,
+        tone_map=look.colour.transfer in HIGH_DYNAMIC_RANGE,
         colour=look.colour,
         rungs=rungs,
     )

@@ -1,6 +1,5 @@
 """Rates known before anything is encoded: frame rates, caps, and what a playlist may announce."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -75,11 +74,6 @@ def source_cap_bps(cap: int, *, source_peak_bps: int, codec: str, share: float) 
     return int(min(cap, max(told, cap * LOW_SHARE)))
 
 
-def target_duration_s(durations: Sequence[Fraction]) -> int:
-    """Return EXT-X-TARGETDURATION: no segment, rounded to the nearest second, is longer."""
-    return max(1, *(int(duration + Fraction(1, 2)) for duration in durations))
-
-
 def peak_bps(bits: Int64s, durations_s: Float64s) -> int:
     """Return the highest rate of any run of neighbouring segments between half and one and a half
     target durations long (RFC 8216bis §4.4.6.2, BANDWIDTH); of all together if they are shorter.
@@ -114,7 +108,7 @@ def encoded_peak_bps(
     return peak_bps(with_boxes(spent * SLACK, frames), durations_s)
 
 
-def with_boxes(bits: Float64s, frames: Int64s) -> Int64s:
+def with_boxes(bits: Float64s | Int64s, frames: Int64s) -> Int64s:
     """Add what the container says around *frames* samples per segment."""
     total: Int64s = np.ceil(bits + 8 * (BOXES_BYTES + SAMPLE_BYTES * frames)).astype(np.int64)
     return total

@@ -12,7 +12,6 @@ from headwater.delivery.manifests.sounds import Sound, sounds_of
 from headwater.model.errors import NotFound
 from headwater.model.ids import TrackId
 from headwater.model.plan import Plan, Rendition, Rung
-from headwater.planning.rates import target_duration_s
 
 VERSION = 7  # EXT-X-MAP outside I-frame playlists came with 6, CMAF's audio groups with 7
 FIRST_BPS = 4_000_000  # players start with the first variant: the best one that most lines carry
@@ -65,13 +64,16 @@ def media_playlist(plan: Plan, track: TrackId) -> str:
 
 
 def target_duration(plan: Plan) -> int:
-    """Return the target duration, one for all playlists of a video (RFC 8216bis §6.2.4)."""
-    longest = []
+    """Return the target duration: no segment, rounded to the nearest second, is longer.
+
+    One for all playlists of a video (RFC 8216bis §6.2.4).
+    """
+    longest = Fraction(1)
     for track in plan.track_ids():
         cuts, timescale = _cuts(plan, track)
         ticks = max(after - before for before, after in pairwise(cuts))
-        longest.append(Fraction(ticks, timescale))
-    return target_duration_s(longest)
+        longest = max(longest, Fraction(ticks, timescale))
+    return int(longest + Fraction(1, 2))
 
 
 def _cuts(plan: Plan, track: TrackId) -> tuple[list[int], int]:
