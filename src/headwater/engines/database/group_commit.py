@@ -29,6 +29,7 @@ class GroupCommit:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._ended: list[asyncio.Future[None]] = []
         self._ended_since = 0.0
+        self._changes_before = 0
         self._busy = False
         self._closing = False
         self._holder: asyncio.Task[object] | None = None
@@ -122,6 +123,7 @@ class GroupCommit:
                         "another process keeps the database", retry_after_s=1
                     ) from None
             else:
+                self._changes_before = self._raw.total_changes
                 return
             attempt += 1
             # SQLite's lock has no queue; short random pauses keep the processes about even.
@@ -149,6 +151,11 @@ class GroupCommit:
 
     def _flush(self) -> None:
         covered, self._ended = self._ended, []
+        if self._raw.total_changes == self._changes_before:  # they only looked: nothing to flush
+            self._raw.execute("ROLLBACK").close()
+            self._answer(covered, None)
+            self._busy = self._grant()
+            return
 
         def flushed(commit: asyncio.Future[None]) -> None:
             self._answer(covered, commit.exception())

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -173,7 +174,7 @@ leases = (
         Column("generation", String(40), primary_key=True),
         Column("track", String(40), primary_key=True),
         Column("index", Integer, primary_key=True),
-        Column("holder", String(60), nullable=False),
+        Column("holder", String(60), nullable=False, index=True),
         Column("until", Float, nullable=False, index=True),
     )
 )
@@ -187,7 +188,8 @@ jobs = Table(
     Column("owner", String(40), nullable=False),
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False, server_default="0"),  # smaller first
-    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # that failed
+    Column("losses", Integer, nullable=False, server_default="0"),  # leases that ran out
     Column("cursor", Integer, nullable=False, server_default="0"),  # warm-up: next segment index
     Column("run_at", Float, nullable=False),
     Column("served_at", Float, nullable=False, server_default="0"),  # fairness between owners
@@ -196,8 +198,18 @@ jobs = Table(
     Column("error", Text),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
-    Index(None, "state", "priority", "run_at"),
+    Index(None, "state", "owner", "priority", "run_at"),
     Index(None, "state", "leased_until"),
+    Index(None, "state", "id"),
+    Index(None, "owner", "served_at"),
+    Index(  # one live job of a kind for each video
+        "uq_jobs_live",
+        "kind",
+        "video",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'leased')"),
+        postgresql_where=text("state IN ('queued', 'leased')"),
+    ),
 )
 
 demands = Table(  # segments somebody waits for; urgent, ahead of every job

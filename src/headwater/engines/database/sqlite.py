@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.sql.base import Executable
@@ -59,11 +58,14 @@ class SqliteSession:
 
 
 def _all(result: Result) -> Sequence[Row]:
-    return cast("Sequence[Row]", result.mappings().all())  # its keys are column names, so str
+    names = [str(name) for name in result.keys()]  # noqa: SIM118 (SQLAlchemy's are no plain str)
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _first(result: Result) -> Row | None:
-    return cast("Row | None", result.mappings().first())
+    row = result.first()
+    names = map(str, result.keys())
+    return None if row is None else dict(zip(names, row, strict=True))
 
 
 def _count(result: Result) -> int:

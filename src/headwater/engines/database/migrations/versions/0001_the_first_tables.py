@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("losses", sa.Integer(), server_default="0", nullable=False),
         sa.Column("cursor", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_at", sa.Float(), nullable=False),
         sa.Column("served_at", sa.Float(), server_default="0", nullable=False),
@@ -99,14 +100,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("ix_jobs_owner_served_at"), ["owner", "served_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_jobs_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(
             batch_op.f("ix_jobs_state_leased_until"), ["state", "leased_until"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_jobs_state_priority_run_at"),
-            ["state", "priority", "run_at"],
+            batch_op.f("ix_jobs_state_owner_priority_run_at"),
+            ["state", "owner", "priority", "run_at"],
             unique=False,
         )
         batch_op.create_index(batch_op.f("ix_jobs_video"), ["video"], unique=False)
+        batch_op.create_index(
+            "uq_jobs_live",
+            ["kind", "video"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('queued', 'leased')"),
+            postgresql_where=sa.text("state IN ('queued', 'leased')"),
+        )
 
     op.create_table(
         "leases",
@@ -118,6 +130,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("generation", "track", "index", name=op.f("pk_leases")),
     )
     with op.batch_alter_table("leases", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_leases_holder"), ["holder"], unique=False)
         batch_op.create_index(batch_op.f("ix_leases_until"), ["until"], unique=False)
 
     op.create_table(
