@@ -5,10 +5,10 @@ from headwater.engines.entropy import secret_bytes
 from headwater.engines.work import Work
 
 
-async def shared_secret(*, work: Work, name: str) -> bytes:
-    """Return the 32 random bytes called *name*, making them the first time."""
-    found = await preferences_repository.find(work.session, name)
+async def shared_secret(*, work: Work, of: str) -> bytes:
+    """Return the 32 random bytes called *of*, making them the first time."""
+    found = await preferences_repository.find(work.session, of)
     if found is None:
         found = secret_bytes()
-        await preferences_repository.add(work.session, name, found)
+        await preferences_repository.add(work.session, of, found)
     return found

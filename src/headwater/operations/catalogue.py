@@ -441,7 +441,7 @@ STREAMS = (
     ),
     Operation(
         name="streams.storyboard",
-        does=streams.storyboard,
+        does=streams.storyboard_cues,
         consistency=Stale(within_s=2, beyond="refuse"),
         cache=NEVER,
         permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),

@@ -67,7 +67,7 @@ class Runner:
         return tuple(bound.row for bound in self._bound.values())
 
     async def run(
-        self, name: str, actor: Actor, *, idempotency_key: str | None = None, **inputs: Any
+        self, name: str, actor: Actor, /, *, idempotency_key: str | None = None, **inputs: Any
     ) -> Any:
         """Answer operation *name* for *actor*.
 

@@ -1,0 +1,422 @@
+"""The composition root: settings → engines → operations → faces.
+
+The only place that knows every adapter. A URL in the settings picks one, and its driver is imported
+only then. What starts in which order is in roles.py.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from headwater.access.pacing import Pacing
+from headwater.access.passwords import Passwords
+from headwater.access.secrets import shared_secret
+from headwater.engines.blobs.port import Blobs, blob_key
+from headwater.engines.cache.port import Cache
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.entropy import public_id
+from headwater.engines.events.port import Events
+from headwater.engines.media.port import Media
+from headwater.engines.notices.port import Notices
+from headwater.engines.reach import Reach
+from headwater.model.actor import SYSTEM
+from headwater.model.errors import SettingsError
+from headwater.observe import logs
+from headwater.operations.run import Runner
+from headwater.operations.units import ActorUnits, Engines
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from headwater.delivery.tickets import Tickets
+    from headwater.faces.kit import Faces
+    from headwater.roles import Consumer, Service
+
+log = structlog.get_logger("headwater")
+CHORES = {  # operation → seconds between two runs
+    "pipeline.evict": 60.0,
+    "uploads.expire": 60.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The opened system without faces and loops; what commands on the same machine work with."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    events: Events
+    notices: Notices
+    cache: Cache
+    blobs: Blobs
+    media: Media
+    engines: Engines
+    runner: Runner
+    tickets: "Tickets"
+
+    async def ask(self, name: str, /, **inputs: Any) -> Any:
+        """Run an operation as the system."""
+        return await self.runner.run(name, SYSTEM, **inputs)
+
+    async def secret(self, name: str) -> bytes:
+        found: bytes = await self.ask("system.secret", of=name)
+        return found
+
+
+# Engines, by URL
+
+
+def database_path(settings: Settings) -> Path:
+    """Return where the SQLite file is."""
+    return _sqlite_path(settings.database or f"sqlite:{settings.data / 'headwater.sqlite3'}")
+
+
+def open_database(where: str | Path) -> Database:
+    """Open the database that *where* (a path or HEADWATER_DATABASE) names, without migrating it."""
+    from headwater.engines.database.sqlite import SqliteDatabase
+
+    return SqliteDatabase(where if isinstance(where, Path) else _sqlite_path(where))
+
+
+def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
+    """Open the blob store HEADWATER_BLOBS names; *secret* signs the addresses of its parts."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise SettingsError(f"HEADWATER_BLOBS={url}: use file:FOLDER.")
+    from headwater.engines.blobs.filesystem import FileBlobs
+
+    return FileBlobs(Path(parts.path), secret=secret, part_base="/api/v1/uploads/parts")
+
+
+def open_events(url: str, database: Database, clock: Clock) -> Events:
+    if url not in {"", "table:"}:
+        raise SettingsError(f"HEADWATER_EVENTS={url}: use table:.")
+    from headwater.engines.events.table import TableEvents
+
+    return TableEvents(database, clock)
+
+
+def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notices:
+    """Open notices; empty: memory where one process does everything, else a table."""
+    url = url or ("memory:" if role == "all" else "table:")
+    if url == "memory:":
+        from headwater.engines.notices.memory import MemoryNotices
+
+        return MemoryNotices()
+    if url == "table:":
+        from headwater.engines.notices.table import TableNotices
+
+        return TableNotices(database, clock)
+    raise SettingsError(f"HEADWATER_NOTICES={url}: use memory: or table:.")
+
+
+def open_cache(url: str, clock: Clock) -> Cache:
+    if url not in {"", "memory:"}:
+        raise SettingsError(f"HEADWATER_CACHE={url}: use memory:.")
+    from headwater.engines.cache.memory import MemoryCache
+
+    return MemoryCache(clock)
+
+
+def open_media(settings: Settings) -> Media:
+    from headwater.engines.media.ffmpeg import FfmpegMedia
+
+    return FfmpegMedia(settings.ffmpeg or None)
+
+
+def _sqlite_path(url: str) -> Path:
+    scheme, _, path = url.partition(":")
+    if scheme != "sqlite" or not path:
+        raise SettingsError(f"HEADWATER_DATABASE={url}: use sqlite:FILE.")
+    return Path(path.removeprefix("//"))
+
+
+def refuse_short_reach(
+    role: str, engines: Mapping[str, Database | Events | Notices | Blobs]
+) -> None:
+    """Raise SettingsError if *role* needs other processes and an engine cannot reach them."""
+    needed = Reach.PROCESS if role == "all" else Reach.HOST
+    for name, engine in engines.items():
+        if engine.reach < needed:
+            raise SettingsError(
+                f"The role {role} works beside other processes, which HEADWATER_{name.upper()} as "
+                "set does not reach; leave it empty or name another engine."
+            )
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, role: str = "all") -> AsyncIterator[Core]:
+    """Open every engine, bring the schema up to date, and close all of it afterwards.
+
+    Raises:
+        SettingsError: a URL names no engine, or one that cannot reach what *role* needs.
+    """
+    from headwater.operations.catalogue import CATALOGUE
+
+    settings.data.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        clock = Clock()
+        database = open_database(database_path(settings))
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        events = open_events(settings.events, database, clock)
+        stack.push_async_callback(events.close)
+        notices = open_notices(settings.notices, role, database, clock)
+        stack.push_async_callback(notices.close)
+        cache = open_cache(settings.cache, clock)
+        stack.push_async_callback(cache.close)
+        engines = Engines(
+            database=database, events=events, notices=notices, cache=cache, clock=clock
+        )
+        async with engines.writer(SYSTEM) as work:
+            signing = await shared_secret(work=work, of="part-signing")
+        blobs = open_blobs(settings.blobs or f"file:{settings.data / 'blobs'}", secret=signing)
+        refuse_short_reach(
+            role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
+        )
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        media = open_media(settings)
+        services = {
+            **services_of(settings, engines=engines, blobs=blobs, media=media),
+            "passwords": passwords,
+        }
+        yield Core(
+            settings=settings,
+            clock=clock,
+            database=database,
+            events=events,
+            notices=notices,
+            cache=cache,
+            blobs=blobs,
+            media=media,
+            engines=engines,
+            runner=Runner(CATALOGUE, engines=engines, services=services),
+            tickets=services["tickets"],
+        )
+
+
+def services_of(
+    settings: Settings, *, engines: Engines, blobs: Blobs, media: Media
+) -> dict[str, Any]:
+    """Return what use cases are given by keyword name."""
+    from headwater.delivery.demand import Demands
+    from headwater.delivery.tickets import Tickets
+    from headwater.uploads.room import UploadLimits
+
+    units = ActorUnits(engines, SYSTEM)
+    clock, notices = engines.clock, engines.notices
+    return {
+        "database": engines.database,
+        "events": engines.events,
+        "notices": notices,
+        "cache": engines.cache,
+        "clock": clock,
+        "blobs": blobs,
+        "media": media,
+        "pacing": Pacing(),
+        "tickets": Tickets(units=units, clock=clock),
+        "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
+        "part_signer": getattr(blobs, "parts", None),
+        "upload_limits": UploadLimits(
+            quota_bytes=settings.quota_bytes or None,
+            file_limit_bytes=settings.file_limit_bytes,
+            floor_bytes=settings.free_floor_bytes,
+            expires_s=settings.upload_expires_s,
+        ),
+        "health_checks": health_checks(engines.database, blobs),
+        "quota_bytes": settings.quota_bytes,
+        "budget_bytes": settings.store_budget_bytes or None,
+        "keep_original": settings.keep_original,
+        "undo_s": float(settings.undo_s),
+        "session_s": float(settings.session_s),
+    }
+
+
+def health_checks(database: Database, blobs: Blobs) -> dict[str, Callable[[], Any]]:
+    """Return the probes of /health/ready."""
+
+    async def blobs_writable() -> str:
+        key = blob_key(f"health/{public_id()}")
+        await blobs.put_absent(key, b"ok")
+        await blobs.delete(key)
+        return "writable"
+
+    return {"database": database.check, "blobs": blobs_writable}
+
+
+# Serving
+
+
+def serve(settings: Settings, role: str = "all") -> None:
+    """Run *role* until SIGTERM or SIGINT, then drain. Blocks."""
+    import uvloop
+
+    logs.configure(settings.log_level)
+    uvloop.run(_serve(settings, role))
+
+
+async def _serve(settings: Settings, role: str) -> None:
+    from headwater import roles
+
+    if role not in roles.ROLES:
+        raise SettingsError(f"There is no role {role}; there are {', '.join(sorted(roles.ROLES))}.")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_core(settings, role) as core:
+        await _welcome_owner(core)
+        await roles.run_role(role, _services(core, stop), stop)
+
+
+def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
+    from headwater import roles
+    from headwater.pipeline.housekeeping import keep_house
+
+    settings = core.settings
+    return {
+        "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
+        "purges": lambda: roles.running(
+            roles.follow_purges(core.notices, core.cache), failed=stop.set
+        ),
+        "housekeeping": lambda: roles.running(keep_house(core.ask, CHORES), failed=stop.set),
+        "internal": lambda: roles.internal_address(settings.internal_host, settings.internal_port),
+        "worker": lambda: _working(core, stop),
+        "http": lambda: _answering(core, stop),
+    }
+
+
+def _consumers() -> "tuple[Consumer, ...]":
+    from headwater.roles import Consumer
+
+    return (
+        Consumer("pipeline.schedule_sweep", ("video.deleted",), lambda body: body),
+        Consumer(
+            "uploads.tidy",
+            ("video.uploaded", "upload.terminated"),
+            lambda body: {"upload_id": body["upload"]} if "upload" in body else None,
+        ),
+    )
+
+
+@asynccontextmanager
+async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Run the worker beside the block; at its end, let it finish what it is making."""
+    from headwater.pipeline.worker import Worker, WorkerSettings
+    from headwater.planning.plan import PlanSettings
+
+    worker = Worker(
+        ask=core.ask,
+        blobs=core.blobs,
+        media=core.media,
+        notices=core.notices,
+        holder=f"{socket.gethostname()}:{os.getpid()}:{public_id()}",
+        settings=WorkerSettings(
+            encoders=core.settings.encoders or os.cpu_count() or 1,
+            warmth=core.settings.warm,
+            planning=PlanSettings(),
+            secret=await core.secret("generation-secret"),
+        ),
+    )
+    task = asyncio.ensure_future(worker.run())
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await asyncio.wait({task}, timeout=core.settings.drain_s)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Serve every face until the block ends."""
+    from headwater import roles
+
+    settings = core.settings
+    port = settings.port or roles.free_port(settings.host)
+    faces = await open_faces(core)
+    async with (
+        roles.running(core.tickets.forget_on_news(core.notices), failed=stop.set),
+        roles.http_server(
+            open_app(core, faces),
+            host=settings.host,
+            port=port,
+            drain_s=settings.drain_s,
+            stop=stop,
+            closing=faces.closing,
+        ),
+    ):
+        url = settings.public_url or f"http://{settings.host}:{port}"
+        say(f"Headwater is at {url}")
+        yield
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; logs are for machines."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+async def open_faces(core: Core) -> "Faces":
+    """Return what every face is given."""
+    from headwater.faces.cursors import Cursors
+    from headwater.faces.kit import Faces
+
+    return Faces(
+        runner=core.runner,
+        notices=core.notices,
+        blobs=core.blobs,
+        clock=core.clock,
+        cursors=Cursors(await core.secret("cursors")),
+        public_origin=core.settings.public_url,
+    )
+
+
+def open_app(core: Core, faces: "Faces") -> "ASGIApp":
+    """Return the whole application: every face behind its guards."""
+    from headwater.faces import asgi
+    from headwater.faces.rest import app as rest
+    from headwater.faces.streaming import app as streaming
+    from headwater.faces.tus import app as tus
+    from headwater.faces.web import app as web
+
+    return asgi.create_app(
+        faces,
+        {
+            asgi.UPLOADS: tus.routes(faces),
+            asgi.REST: rest.create(faces),
+            asgi.STREAMS: streaming.routes(faces),
+            asgi.WEB: web.routes(faces),
+        },
+        trusted_proxies=core.settings.proxy_networks,
+    )
+
+
+async def _welcome_owner(core: Core) -> None:
+    """Make the owner the settings name, or print the one-time link while there is none."""
+    settings = core.settings
+    if settings.owner_email:
+        await core.ask(
+            "accounts.make_owner", email=settings.owner_email, password=settings.owner_password
+        )
+    token = await core.ask("accounts.issue_setup_link")
+    if token is not None:
+        url = settings.public_url or f"http://{settings.host}:{settings.port}"
+        say(f"Set this server up at {url}/setup?token={token}")

@@ -1,0 +1,183 @@
+"""Roles: what one process does, as data, and the services that roles are made of.
+
+A role lists its services in the order they start; they stop in reverse. Each is a context that is
+up once entered. The traps of granian named below were measured (design, 5-libraries §1).
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from headwater.engines.cache.port import Cache
+from headwater.engines.events.port import Event, Events
+from headwater.engines.notices.port import Notices
+from headwater.faces.internal import open_internal
+from headwater.model.errors import SettingsError
+from headwater.operations.units import PURGE_TOPIC
+
+log = structlog.get_logger("headwater")
+Service = Callable[[], AbstractAsyncContextManager[None]]
+Ask = Callable[..., Awaitable[Any]]
+SERVICES: dict[str, tuple[str, ...]] = {  # service → those it needs started before it
+    "events": (),
+    "purges": (),
+    "worker": ("events",),
+    "housekeeping": ("events",),
+    "internal": (),
+    "http": ("purges", "internal"),
+}
+ROLES: dict[str, tuple[str, ...]] = {
+    "api": ("purges", "internal", "http"),
+    "worker": ("purges", "internal", "worker"),
+    "scheduler": ("events", "purges", "internal", "housekeeping"),
+}
+ROLES["all"] = tuple(
+    name for name in SERVICES if any(name in services for services in ROLES.values())
+)
+
+BACKLOG = 4096
+# Counts connections, idle ones too: at the limit, silent ones keep everybody out (trap 1).
+CONNECTIONS = 16_384
+# A connection that sends no request line is closed after this; works in HTTP/1 mode only (trap 2).
+HEADER_PATIENCE_S = 15
+
+
+async def run_role(role: str, services: Mapping[str, Service], stop: asyncio.Event) -> None:
+    """Start the services of *role* in order, wait for *stop*, stop them in reverse."""
+    async with AsyncExitStack() as stack:
+        for name in ROLES[role]:
+            await stack.enter_async_context(services[name]())
+        await stop.wait()
+        log.info("stopping", role=role)
+
+
+@asynccontextmanager
+async def running(
+    loop: Coroutine[Any, Any, None], *, failed: Callable[[], None]
+) -> AsyncIterator[None]:
+    """Run *loop* beside the block and cancel it at the block's end; *failed* hears of its death."""
+    task = asyncio.ensure_future(loop)
+
+    def look(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("service_died", error=repr(error), exc_info=error)
+            failed()
+
+    task.add_done_callback(look)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def follow_purges(notices: Notices, cache: Cache) -> None:
+    """Forget what other processes changed: they publish the cache tags of each commit."""
+    async with notices.listen(PURGE_TOPIC) as news:
+        async for _, body in news:
+            await cache.purge(*msgspec.json.decode(body, type=list[str]))
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Which operation hears of which facts; *inputs_of* a fact's body None: not its business."""
+
+    operation: str
+    topics: tuple[str, ...]
+    inputs_of: Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+@asynccontextmanager
+async def consuming(events: Events, consumers: Sequence[Consumer], ask: Ask) -> AsyncIterator[None]:
+    """Hand each fact to the operations that wait for it."""
+    for consumer in consumers:
+        events.consume(consumer.operation, consumer.topics, _handler(consumer, ask))
+    await events.start()
+    yield
+
+
+def _handler(consumer: Consumer, ask: Ask) -> Callable[[Event], Awaitable[None]]:
+    async def handle(event: Event) -> None:
+        inputs = consumer.inputs_of(msgspec.json.decode(event.body, type=dict[str, Any]))
+        if inputs is not None:
+            await ask(consumer.operation, **inputs)
+
+    return handle
+
+
+@asynccontextmanager
+async def internal_address(host: str, port: int) -> AsyncIterator[None]:
+    """Answer /metrics; 0 is off. A taken port is said and lived without: two roles, one machine."""
+    if not port:
+        yield
+        return
+    try:
+        server = await open_internal(host, port)
+    except OSError as error:
+        log.warning("no_metrics", setting="HEADWATER_INTERNAL_PORT", error=str(error))
+        yield
+        return
+    async with server:
+        yield
+
+
+@asynccontextmanager
+async def http_server(
+    app: Any, *, host: str, port: int, drain_s: float, stop: asyncio.Event, closing: asyncio.Event
+) -> AsyncIterator[None]:
+    """Serve *app*; at the end finish what is being answered, for at most *drain_s*.
+
+    *stop* is set if the server ends by itself, *closing* when it begins to drain.
+
+    Raises SettingsError if the address cannot be had.
+    """
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_PATIENCE_S * 1000),
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
+        log_enabled=False,
+    )
+    listening = asyncio.Event()
+    server.hooks_startup.append(listening.set)
+    serving = asyncio.ensure_future(server.serve())
+
+    def ended(_: object) -> None:
+        listening.set()
+        stop.set()
+
+    serving.add_done_callback(ended)
+    await listening.wait()
+    if serving.done():
+        raise SettingsError(f"Cannot listen on {host}:{port}: {serving.exception()}")
+    try:
+        yield
+    finally:
+        closing.set()
+        server.stop()  # type: ignore[no-untyped-call]
+        # The server's own deadline would skip the drain (trap 3), so it is ours.
+        await asyncio.wait({serving}, timeout=drain_s)
+        serving.cancel()
+
+
+def free_port(host: str) -> int:
+    """Return a port nobody listens on, for those who ask for port 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
