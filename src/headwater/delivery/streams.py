@@ -13,9 +13,10 @@ from headwater.library import videos_repository
 from headwater.model.actor import Actor
 from headwater.model.errors import BlobNotFound, NotFound
 from headwater.model.ids import TrackId, VideoId
+from headwater.model.plan import Plan
 from headwater.model.video import Video, Visibility
 from headwater.pipeline.keys import INIT, PICTURES, blob_key
-from headwater.planning.pictures import storyboard_of
+from headwater.planning.pictures import Storyboard, storyboard
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +121,7 @@ async def open_picture(
     try:
         stored = await blobs.stat(key)
     except BlobNotFound:
-        board = storyboard_of(await tickets.plan(ticket.generation))
+        board = _board(await tickets.plan(ticket.generation))
         if board is None or not 0 <= index <= board.sheets:
             raise NotFound("This video has no such picture.") from None
         stored = await demands.until_there(
@@ -129,11 +130,16 @@ async def open_picture(
     return Piece(key=key, stored=stored, shared=ticket.shared)
 
 
-async def storyboard(*, actor: Actor, tickets: Tickets, video_id: VideoId, stream: str) -> Manifest:
+def _board(plan: Plan) -> Storyboard | None:
+    return storyboard(plan.video) if plan.video else None
+
+
+async def storyboard_cues(
+    *, actor: Actor, tickets: Tickets, video_id: VideoId, stream: str
+) -> Manifest:
     """Return WebVTT cues that name, for each moment, a tile of a storyboard sheet."""
     ticket = await tickets.check(actor, video_id, stream)
-    plan = await tickets.plan(ticket.generation)
-    board = storyboard_of(plan)
-    if board is None or plan.video is None:
+    board = _board(await tickets.plan(ticket.generation))
+    if board is None:
         raise NotFound("This video has no pictures.")
-    return Manifest(text=storyboard_vtt(plan.video, board), shared=ticket.shared)
+    return Manifest(text=storyboard_vtt(board), shared=ticket.shared)

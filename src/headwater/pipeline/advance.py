@@ -30,6 +30,7 @@ from headwater.planning.document import decode_plan
 
 LEASE_S = 30.0  # three missed heartbeats of 10 s
 ENOUGH_DEMANDS = 64
+STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +58,9 @@ async def keep_leases(
         )
     if generations:
         await leases_repository.renew(work.session, holder=holder, until=work.now + LEASE_S)
-    await jobs_repository.reap(work.session, now=work.now)
+    for dead in await jobs_repository.reap(work.session, now=work.now):
+        if dead.kind is JobKind.PLAN:
+            await _fail_video(work, dead.video, STOPPED)
 
 
 async def get_source(*, work: Work, video: VideoId) -> Source:
@@ -144,8 +147,7 @@ async def fail_job(*, work: Work, job: Job, error: str, jitter: float) -> None:
         work.session, job.id, error=error, now=work.now, jitter=jitter
     )
     if died and job.kind is JobKind.PLAN:
-        reason = "Processing stopped with an error on our side. It can be tried again."
-        await _fail_video(work, job.video, Failure("engine", reason))
+        await _fail_video(work, job.video, STOPPED)
 
 
 async def open_generation(*, work: Work, generation: GenerationId) -> Opened:

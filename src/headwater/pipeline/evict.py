@@ -5,8 +5,11 @@ once; what is asked for again is made again, the same bytes. Originals are never
 and nothing of a video whose original is gone.
 """
 
+import contextlib
+
 from headwater.engines.blobs.port import Blobs
 from headwater.engines.work import Units
+from headwater.model.errors import BlobNotFound
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.pipeline import bitmap, generations_repository, space_repository
 from headwater.pipeline.keys import segment_key
@@ -49,19 +52,20 @@ async def _cool(
     In this order a crash between the two leaves blobs the rows do not know; they are found again
     when the segment is next wanted, and cost nothing but their space until then.
     """
-    async with units.writer() as work:
+    async with units.reader() as work:
         presences = await generations_repository.presences(work.session, generation)
-        if track not in presences:
-            return 0
-        present = presences[track].present
-        going = [
-            index
-            for index in range(KEPT_SEGMENTS, presences[track].segments)
-            if bitmap.has(present, index)
-        ]
-        sizes = {}
-        for index in going:
+    if track not in presences:
+        return 0
+    going = [
+        index
+        for index in range(KEPT_SEGMENTS, presences[track].segments)
+        if bitmap.has(presences[track].present, index)
+    ]
+    sizes = {}
+    for index in going:
+        with contextlib.suppress(BlobNotFound):
             sizes[index] = (await blobs.stat(segment_key(video, generation, track, index))).size
+    async with units.writer() as work:
         freed = await generations_repository.unmark(work.session, generation, track, sizes)
         await generations_repository.add_stored_bytes(work.session, video, -freed)
         work.purges.append(f"video:{video}")

@@ -53,7 +53,10 @@ async def make_segments(
         )
     for track in tracks:
         if found := material.plan.rendition(track):
-            made[track] = await _make_audio(material, *found, index, media=media, urgent=urgent)
+            audio, rendition = found
+            made[track] = await _make_audio(
+                material, audio, rendition, index, media=media, urgent=urgent
+            )
     return made
 
 

@@ -5,6 +5,7 @@ behind it never changes.
 """
 
 import hashlib
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,7 +53,7 @@ class PieceEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path_params"]
-        inputs: dict[str, object] = {"video_id": VideoId(path["id"]), "stream": path["stream"]}
+        inputs: dict[str, Any] = {"video_id": VideoId(path["id"]), "stream": path["stream"]}
         if "track" in path:
             inputs["track"] = TrackId(path["track"])
         inputs["index"] = path.get("index", INIT if "track" in path else 0)
