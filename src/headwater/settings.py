@@ -39,7 +39,9 @@ def knob(
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     # Where it listens
     host: str = knob("127.0.0.1", "Address to listen on. 0.0.0.0 lets other machines in.")
