@@ -28,11 +28,7 @@ def with_core(use: "Callable[[Core], Awaitable[Any]]", **overrides: Any) -> Any:
     from headwater.settings import load
 
     async def opened() -> Any:
-        async with open_core(load(**typed(overrides))) as core:
+        async with open_core(load(**overrides)) as core:
             return await use(core)
 
     return asyncio.run(opened())
-
-
-def typed(overrides: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in overrides.items() if value is not None}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.core import Data, typed
+from headwater.cli.core import Data
 
 
 def serve(
@@ -16,15 +16,15 @@ def serve(
     ] = "all",
 ) -> None:
     """Serve pages, uploads and streams, and make videos watchable."""
-    from headwater import roles
+    from headwater import compose
     from headwater.settings import load
 
-    roles.serve(load(**typed({"data": data, "host": host, "port": port})), role)
+    compose.serve(load(data=data, host=host, port=port), role)
 
 
 def worker(data: Data = None) -> None:
     """Only make videos watchable, beside a server on the same data."""
-    from headwater import roles
+    from headwater import compose
     from headwater.settings import load
 
-    roles.serve(load(**typed({"data": data})), "worker")
+    compose.serve(load(data=data), "worker")
