@@ -7,7 +7,7 @@ from headwater.access.tokens import hash_of, new_key_token
 from headwater.engines.entropy import ordered_id
 from headwater.engines.work import Work
 from headwater.model.account import Key, NewKey
-from headwater.model.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from headwater.model.errors import Conflict, InvalidInput, NotFound
 from headwater.model.ids import AccountId, KeyId
 
 NAME_CHARACTERS = 80
@@ -39,11 +39,14 @@ async def create_key(*, work: Work, name: str, email: str | None = None) -> NewK
     return NewKey(key=key, token=token)
 
 
-async def list_keys(*, work: Work) -> list[Key]:
-    """Return the caller's keys, oldest first."""
-    if work.actor.account is None:
-        raise Unauthenticated("Please sign in first.")
-    return await proofs_repository.list_keys(work.session, work.actor.account)
+async def list_keys(*, work: Work, email: str | None = None) -> list[Key]:
+    """Return the caller's keys, oldest first; the system names the account as in create_key.
+
+    Raises:
+        Conflict, NotFound: as create_key.
+    """
+    account = work.actor.account or await _named_account(work, email)
+    return await proofs_repository.list_keys(work.session, account)
 
 
 async def revoke_key(*, work: Work, key_id: KeyId) -> None:
