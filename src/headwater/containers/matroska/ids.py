@@ -71,6 +71,31 @@ BLOCK = 0xA1
 BLOCK_DURATION = 0x9B
 REFERENCE_BLOCK = 0xFB
 
-TOP_LEVEL = frozenset(
-    (SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, CHAPTERS, TAGS, ATTACHMENTS, SEGMENT, EBML)
+POSITION = 0xA7
+PREVIOUS_SIZE = 0xAB
+ENCRYPTED_BLOCK = 0xAF
+SILENT_TRACKS = 0x5854
+
+KNOWN = frozenset(  # what may stand in a file, a segment or a cluster
+    (
+        EBML,
+        SEGMENT,
+        SEEK_HEAD,
+        INFO,
+        TRACKS,
+        CLUSTER,
+        CUES,
+        CHAPTERS,
+        TAGS,
+        ATTACHMENTS,
+        VOID,
+        CRC_32,
+        CLUSTER_TIMESTAMP,
+        SIMPLE_BLOCK,
+        BLOCK_GROUP,
+        POSITION,
+        PREVIOUS_SIZE,
+        ENCRYPTED_BLOCK,
+        SILENT_TRACKS,
+    )
 )
