@@ -1,0 +1,242 @@
+"""What ffmpeg is told: pure functions from a plan to arguments and filter graphs.
+
+Whatever here changes the bytes of a segment also changes *encode_config*: it is part of the name of
+a generation.
+"""
+
+from collections.abc import Sequence
+
+from headwater.engines.media.port import Window
+from headwater.model.plan import SAMPLES_PER_AAC_FRAME, Rendition, Rung, VideoPlan
+
+FORMAT = 1  # raise it with any change below that changes bytes
+FIRST_OUTPUT = 3  # descriptors from here on are the output pipes (launch.py puts them there)
+PIXELS = 40_000_000  # 8K is 35 million; a picture that claims more is hostile
+SD_HEIGHT = 576  # taller pictures that say nothing of their colours are BT.709, others BT.601
+
+PRE_ROLL = 4  # AAC frames: the error at a join is then that of a continuous encode
+POST_ROLL = 2  # a frame's window reaches one frame on, its block switching looks at one more
+PRIMING = 1  # the encoder's own delay, 1024 samples, is one frame
+
+ALWAYS = ("-nostdin", "-hide_banner", "-nostats", "-protocol_whitelist", "pipe")
+SCALER = "flags=bicubic+accurate_rnd+bitexact"
+BT709 = "setparams=field_mode=prog:range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+PRESET = "veryfast"
+X264 = (
+    "keyint=infinite:scenecut=0:open-gop=0:force-cfr=1:cpu-independent=1"
+    ":threads=1:lookahead-threads=1:sliced-threads=0:bframes=3"
+)
+# One fragment at the end, its decode time absolute, so that ticks come out as they went in.
+FRAGMENT = (
+    *("-movflags", "+empty_moov+default_base_moof+frag_discont+skip_trailer"),
+    *("-use_editlist", "0", "-avoid_negative_ts", "disabled", "-f", "mp4"),
+)
+CHANNEL_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "3.0",
+    4: "4.0",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
+MATRIX_ONLY = (  # primaries and transfer of SDR are near enough that players ignore them too
+    "out_color_matrix=bt709:out_range=tv:in_primaries=bt709:out_primaries=bt709"
+    ":in_transfer=bt709:out_transfer=bt709"
+)
+MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt2020c"}
+
+
+def encode_config() -> str:
+    """Name everything about the arguments that is not in a plan."""
+    return f"{FORMAT};{PRESET};{X264};{SCALER}"
+
+
+def input_arguments(window: Window, *, threads: int = 1) -> list[str]:
+    """Read *window* from standard input with its own demuxer, timestamps untouched."""
+    return [
+        *("-copyts", "-noautorotate", "-max_error_rate", "1", "-max_pixels", str(PIXELS)),
+        *("-threads", str(threads), "-f", window.demuxer, "-i", "pipe:0"),
+        *("-map_metadata", "-1", "-map_chapters", "-1"),
+    ]
+
+
+def encoded_rungs(video: VideoPlan) -> list[Rung]:
+    """Return the rungs of the scale chain, largest first."""
+    rungs = [rung for rung in video.rungs if not rung.copy]
+    return sorted(rungs, key=lambda rung: (-rung.width * rung.height, rung.id))
+
+
+def lead_ticks(start: int, stop: int, timescale: int) -> int:
+    """Return how far presentation times are moved on, so that no decode time is negative."""
+    return stop - start + timescale
+
+
+def video_arguments(
+    window: Window,
+    *,
+    video: VideoPlan,
+    start: int,
+    stop: int,
+    rungs: Sequence[Rung],
+    threads: int,
+) -> list[str]:
+    """Decode *window* once and write one fragmented MP4 per rung to FIRST_OUTPUT and on."""
+    lead = lead_ticks(start, stop, window.timescale)
+    graph = [
+        f"[0:v:0]settb=1/{window.timescale}",
+        *(("bwdif=mode=send_frame", f"settb=1/{window.timescale}") if video.interlaced else ()),
+        f"trim=start_pts={start - window.base}:end_pts={stop - window.base}",
+        f"setpts=PTS{window.base - start + lead:+d}",
+        *first_scale(video, encoded_rungs(video)[0].width, encoded_rungs(video)[0].height),
+    ]
+    arguments = [*ALWAYS, "-loglevel", "level+error", *input_arguments(window, threads=threads)]
+    arguments += ["-filter_complex_threads", "1"]
+    arguments += ["-filter_complex", ",".join(graph) + chain(encoded_rungs(video), rungs)]
+    for number, rung in enumerate(rungs):
+        arguments += ["-map", f"[out{number}]", *video_encoder(rung, window.timescale)]
+        arguments += [*FRAGMENT, f"pipe:{FIRST_OUTPUT + number}"]
+    return arguments
+
+
+def first_scale(video: VideoPlan, width: int, height: int) -> list[str]:
+    """Return the filters from a decoded picture to upright BT.709 of *width* × *height*."""
+    across, down = (height, width) if video.rotation in (90, 270) else (width, height)
+    turn = {0: [], 90: ["transpose=clock"], 180: ["hflip", "vflip"], 270: ["transpose=cclock"]}
+    return [
+        *(tone_map(across, down) if video.tone_map else matrix(video, across, down)),
+        *turn[video.rotation % 360],
+        "setsar=1",
+        "setparams=field_mode=prog:range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",
+    ]
+
+
+def matrix(video: VideoPlan, width: int, height: int) -> list[str]:
+    space = video.colour.space
+    if space not in MATRICES:
+        space = "bt709" if min(video.width, video.height) > SD_HEIGHT else "smpte170m"
+    name = {"bt2020nc": "bt2020", "bt2020c": "bt2020"}.get(space, space)
+    return [
+        f"scale={width}:{height}:{SCALER}:in_color_matrix={name}:{MATRIX_ONLY}",
+        "format=yuv420p",
+    ]
+
+
+def tone_map(width: int, height: int) -> list[str]:
+    """Bring HDR to BT.709: linear light at the target size, Hable's curve, 8 bits."""
+    return [
+        f"zscale=w={width}:h={height}:f=bicubic:t=linear:npl=100",
+        "format=gbrpf32le",
+        "zscale=p=bt709",
+        "tonemap=hable:desat=0",
+        "zscale=t=bt709:m=bt709:r=tv:d=none",
+        "format=yuv420p",
+    ]
+
+
+def chain(rungs: Sequence[Rung], asked: Sequence[Rung]) -> str:
+    """Scale each rung from the one before it, as far down as is asked, whatever is asked.
+
+    A picture that neither a rung nor any below it keeps is dropped before it is scaled.
+    """
+    numbers = {rung.id: number for number, rung in enumerate(asked)}
+    lowest = max(place for place, rung in enumerate(rungs) if rung.id in numbers)
+    parts: list[str] = []
+    kept = 1  # every kept-th picture is in the chain
+    for place, rung in enumerate(rungs[: lowest + 1]):
+        step = shared_step(rungs[place:])
+        filters = [every(step // kept)] if step % kept == 0 and step > kept else []
+        kept = step if filters else kept
+        if place:
+            filters.append(f"scale={rung.width}:{rung.height}:{SCALER}")
+        parts += filters
+        if rung.id in numbers:
+            number = numbers[rung.id]
+            own = every(rung.frame_step // kept) if rung.frame_step > kept else "null"
+            if place == lowest:
+                parts.append(f"{own}[out{number}]")
+            else:
+                parts.append(
+                    f"split[o{number}][c{number}];[o{number}]{own}[out{number}];[c{number}]null"
+                )
+    return "," + ",".join(parts)
+
+
+def shared_step(rungs: Sequence[Rung]) -> int:
+    """Return the greatest step that every one of *rungs* takes a whole number of times."""
+    smallest = min(rung.frame_step for rung in rungs)
+    return smallest if all(rung.frame_step % smallest == 0 for rung in rungs) else 1
+
+
+def every(step: int) -> str:
+    """Keep the first picture and every *step*-th after it."""
+    return rf"select=not(mod(n\,{step}))" if step > 1 else "null"
+
+
+def video_encoder(rung: Rung, timescale: int) -> list[str]:
+    """Encode one closed GOP with everything forced that could be inferred from its content."""
+    numerator, denominator = rung.frame_rate
+    settings = (
+        f"{X264}:fps={numerator}/{denominator}:level={rung.level}:crf={rung.crf:.2f}"
+        f":vbv-maxrate={rung.maxrate_bps // 1000}:vbv-bufsize={rung.bufsize_bits // 1000}"
+    )
+    return [
+        *("-fps_mode", "passthrough", "-enc_time_base", f"1:{timescale}"),
+        *("-c:v", "libx264", "-preset", PRESET, "-profile:v", "high", "-a53cc", "0"),
+        *("-x264-params", settings, "-bsf:v", "filter_units=remove_types=6"),  # 6: SEI
+        *("-video_track_timescale", str(timescale)),
+    ]
+
+
+def blank_arguments(*, rung: Rung, timescale: int) -> list[str]:
+    """Encode one black picture as *rung* would be."""
+    numerator, denominator = rung.frame_rate
+    graph = (
+        f"color=c=black:s={rung.width}x{rung.height}:r={numerator}/{denominator},format=yuv420p,"
+        f"settb=1/{timescale},setpts={timescale},setsar=1,{BT709}[out0]"
+    )
+    return [
+        *(*ALWAYS, "-loglevel", "level+error", "-filter_complex_threads", "1"),
+        *("-filter_complex", graph, "-map", "[out0]", "-frames:v", "1"),
+        *(*video_encoder(rung, timescale), *FRAGMENT, f"pipe:{FIRST_OUTPUT}"),
+    ]
+
+
+def audio_arguments(
+    window: Window | None, *, rendition: Rendition, start: int, stop: int
+) -> list[str]:
+    """Encode grid samples [*start*, *stop*) with pre-roll and post-roll; None is silence."""
+    rate = rendition.sample_rate
+    layout = CHANNEL_LAYOUTS[rendition.channels]
+    first = start - PRE_ROLL * SAMPLES_PER_AAC_FRAME
+    length = stop - first + POST_ROLL * SAMPLES_PER_AAC_FRAME
+    if window is None:
+        source = f"anullsrc=r={rate}:cl={layout},aformat=sample_fmts=fltp"
+    else:
+        source = (
+            f"[0:a:0]asettb=1/{window.timescale},asetpts=PTS{window.base:+d}"
+            f",aresample={rate}:out_sample_fmt=fltp:out_chlayout={layout}"
+            f",aresample=async=1:first_pts={first}:min_comp=0.000001:min_hard_comp=0.01"
+        )
+    graph = f"{source},apad=whole_len={length},atrim=end_sample={length},asetpts=N[out0]"
+    return [
+        *(*ALWAYS, "-loglevel", "level+error"),
+        *(input_arguments(window) if window else ()),
+        *("-filter_complex_threads", "1", "-filter_complex", graph, "-map", "[out0]"),
+        *("-c:a", "aac", "-b:a", str(rendition.bitrate_bps), "-flags:a", "+bitexact"),
+        *(*FRAGMENT, f"pipe:{FIRST_OUTPUT}"),
+    ]
+
+
+def look_arguments(window: Window, *, kind: str) -> list[str]:
+    """Say what the first pictures or the first audio frame are, in lines for text.py."""
+    shown = (
+        ["-map", "0:v:0", "-vf", "sidedata=mode=delete,showinfo=checksum=0", "-frames:v", "8"]
+        if kind == "video"
+        else ["-map", "0:a:0", "-af", "ashowinfo", "-frames:a", "1"]
+    )
+    return [
+        *(*ALWAYS, "-loglevel", "level+info", *input_arguments(window)),
+        *(*shown, "-fps_mode", "passthrough", "-f", "null", "-"),
+    ]

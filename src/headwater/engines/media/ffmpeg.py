@@ -1,0 +1,184 @@
+"""FfmpegMedia: Media by an ffmpeg of its own process, fed and read through pipes, sandboxed."""
+
+import re
+from collections import OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from typing import Self
+
+from headwater.containers.isobmff.fragments import read_encoded
+from headwater.engines.media import arguments, text
+from headwater.engines.media.port import Encoded, EncodedSample, Look, Window
+from headwater.engines.media.process import Codec, Finished, Limits, run
+from headwater.engines.reach import Reach
+from headwater.model.errors import CodecFailed, Unavailable, UnreadableMedia
+from headwater.model.plan import SAMPLES_PER_AAC_FRAME, Rendition, Rung, VideoPlan
+
+LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
+ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
+BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
+
+
+class FfmpegMedia:
+    """See engines/media/port.py. Open with *open*."""
+
+    reach = Reach.HOST
+
+    def __init__(self, codec: Codec, *, build: str) -> None:
+        self._codec = codec
+        self._build = build
+        self._blanks: OrderedDict[tuple[str, ...], Encoded] = OrderedDict()
+
+    @classmethod
+    async def open(cls, program: str, *, waive: Collection[str] = ()) -> Self:
+        """Open the ffmpeg at *program*.
+
+        Raises:
+            Unavailable: it does not run, has no libx264, or its sandbox lacks a layer that *waive*
+                ("network", "files") does not name.
+        """
+        codec = Codec(program=program, sandbox={"waive": sorted(waive)})
+        return cls(codec, build=await read_build(codec))
+
+    @property
+    def build(self) -> str:
+        return self._build
+
+    async def look(self, window: Window, *, kind: str) -> Look:
+        finished = await run(
+            self._codec,
+            arguments.look_arguments(window, kind=kind),
+            body=window.body,
+            outputs=0,
+            limits=LOOK,
+        )
+        read = text.read_video_look if kind == "video" else text.read_audio_look
+        look = read(finished.errors)
+        if look is None:
+            raise UnreadableMedia(f"Nothing of its {kind} can be decoded.")
+        return look
+
+    async def encode_video(
+        self,
+        window: Window,
+        *,
+        video: VideoPlan,
+        start: int,
+        stop: int,
+        rungs: Sequence[Rung],
+        urgent: bool,
+    ) -> dict[str, Encoded]:
+        finished = await run(
+            self._codec,
+            arguments.video_arguments(
+                window,
+                video=video,
+                start=start,
+                stop=stop,
+                rungs=rungs,
+                threads=2 if urgent else 1,
+            ),
+            body=window.body,
+            outputs=len(rungs),
+            limits=ENCODE,
+            background=not urgent,
+        )
+        errors = text.damage(finished.errors)
+        earlier = start - arguments.lead_ticks(start, stop, window.timescale)
+        return {
+            rung.id: _encoded(output, errors, earlier=earlier)
+            for rung, output in zip(rungs, finished.outputs, strict=True)
+        }
+
+    async def encode_audio(
+        self, window: Window, *, rendition: Rendition, start: int, stop: int, urgent: bool
+    ) -> Encoded:
+        expected = (stop - start) // SAMPLES_PER_AAC_FRAME
+        errors: list[str] = []
+        for source in (window, None) if window.body else (None,):
+            finished = await run(
+                self._codec,
+                arguments.audio_arguments(source, rendition=rendition, start=start, stop=stop),
+                body=window.body,
+                outputs=1,
+                limits=ENCODE,
+                background=not urgent,
+            )
+            errors += text.damage(finished.errors)
+            encoded = _encoded(finished.outputs[0], errors, earlier=0)
+            first = arguments.PRIMING + arguments.PRE_ROLL
+            frames = encoded.samples[first : first + expected]
+            if len(frames) == expected:
+                samples = [
+                    EncodedSample(start + number * SAMPLES_PER_AAC_FRAME, True, frame.data)
+                    for number, frame in enumerate(frames)
+                ]
+                return Encoded(encoded.config, samples, errors)
+        raise _failed(finished)
+
+    async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
+        command = arguments.blank_arguments(rung=rung, timescale=video.timescale)
+        key = tuple(command)
+        if key in self._blanks:
+            self._blanks.move_to_end(key)
+            return self._blanks[key]
+        finished = await run(self._codec, command, body=b"", outputs=1, limits=LOOK)
+        encoded = _encoded(finished.outputs[0], [], earlier=-video.timescale)
+        if not encoded.samples:
+            raise _failed(finished)
+        self._blanks[key] = encoded
+        if len(self._blanks) > BLANKS:
+            self._blanks.popitem(last=False)
+        return encoded
+
+    async def pictures(
+        self,
+        windows: Sequence[Window],
+        *,
+        video: VideoPlan,
+        width: int,
+        height: int,
+        columns: int,
+        rows: int,
+    ) -> bytes:
+        raise NotImplementedError
+
+    def remux(self, body: AsyncIterable[bytes], *, demuxer: str) -> AsyncIterator[bytes]:
+        raise NotImplementedError
+
+
+async def read_build(codec: Codec) -> str:
+    """Name the program's version, its x264 and our arguments.
+
+    Raises:
+        Unavailable: it does not run or cannot encode H.264.
+    """
+    command = [
+        *(*arguments.ALWAYS, "-loglevel", "info", "-filter_complex", "color=s=16x16[a]"),
+        *("-map", "[a]", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "pipe:3"),
+    ]
+    try:
+        version = await run(codec, ["-version"], body=b"", outputs=0, limits=LOOK)
+        picture = await run(codec, command, body=b"", outputs=1, limits=LOOK)
+    except CodecFailed as error:
+        raise Unavailable(f"ffmpeg does not run: {error}") from None
+    ffmpeg = re.search(rb"ffmpeg version (\S+)", version.errors)
+    x264 = re.search(rb"x264 - core (\d+(?: r\w+)?)", picture.outputs[0])
+    if not ffmpeg or not x264:
+        said = text.damage(picture.errors) or ["it is no ffmpeg with libx264"]
+        raise Unavailable(f"ffmpeg cannot encode H.264: {said[-1]}.")
+    return f"ffmpeg {ffmpeg[1].decode()}, x264 {x264[1].decode()}, format {arguments.FORMAT}"
+
+
+def _encoded(output: bytes, errors: list[str], *, earlier: int) -> Encoded:
+    """Read a fragmented MP4; *earlier* is added to its times. Nothing in it is no error here."""
+    try:
+        config, _, rows = read_encoded(output)
+    except UnreadableMedia:
+        return Encoded(b"", [], errors)
+    samples = [EncodedSample(pts + earlier, sync, data) for pts, sync, data in rows]
+    return Encoded(config, samples, errors)
+
+
+def _failed(finished: Finished) -> CodecFailed:
+    said = text.damage(finished.errors)
+    return CodecFailed(f"The codec process failed: {said[-1] if said else finished.status}.")
