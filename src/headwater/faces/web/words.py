@@ -65,11 +65,11 @@ def _digits(count: float, unit: str) -> str:
     return f"{count:.0f} {unit}" if whole else f"{count:.1f} {unit}"
 
 
-def state(texts: Texts, video: Video, *, sent: float | None = None) -> str:
-    """Say in a person's words where *video* stands; *sent* is the share uploaded, 0 to 1."""
+def state(texts: Texts, video: Video) -> str:
+    """Say in a person's words where *video* stands."""
     match video.state:
         case VideoState.UPLOADING:
-            return texts("studio.state_uploading", percent=int((sent or 0) * 100))
+            return texts("studio.state_uploading")
         case VideoState.PROCESSING:
             return texts("studio.state_processing")
         case VideoState.PLAYABLE:

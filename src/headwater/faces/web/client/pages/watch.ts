@@ -1,6 +1,7 @@
 /** Watch: the player, and a page that becomes playable by itself. */
 import { watch as texts } from "../../texts/en.json";
 import { readSettings, writeSettings } from "../player/memory";
+import { follow, videoPath } from "../shared/api";
 import { copy } from "../shared/copy";
 import { say } from "../shared/texts";
 import { clock } from "../shared/words";
@@ -25,27 +26,19 @@ document.addEventListener("headwater-theatre", () => {
 
 // Following the video until nothing changes any more
 
-interface News {
-  state: string;
-}
-
 const RANK = ["uploading", "processing", "playable", "ready"];
 
-function follow(): void {
+function followVideo(): void {
   const state = main.dataset.state!;
   if (state === "ready" || state === "failed") return;
-  const source = new EventSource(`/api/v1/videos/${main.dataset.video}/events`);
-  source.addEventListener("message", onNews);
-  source.addEventListener("video", onNews as EventListener);
-  function onNews(event: MessageEvent<string>): void {
-    const news = JSON.parse(event.data) as News;
+  const source = follow(`${videoPath(main.dataset.video!)}/events`, (news) => {
     if (news.state === main.dataset.state) return;
     const played = ["playable", "ready"].includes(main.dataset.state!);
     main.dataset.state = news.state;
     if (played) document.querySelector("#making")!.textContent = news.state === "playable" ? texts.making : "";
     else void refresh();
     if (RANK.indexOf(news.state) === RANK.length - 1 || news.state === "failed") source.close();
-  }
+  });
 }
 
 /** Put in what the server now says of this video; the rest of the page stays as it is. */
@@ -114,4 +107,4 @@ sheet.querySelector("#share-copy")!.addEventListener("click", async () => {
 sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
 
 prepare();
-follow();
+followVideo();

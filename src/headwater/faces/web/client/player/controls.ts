@@ -88,7 +88,7 @@ function bar(player: HeadwaterPlayer, paused: boolean): TemplateResult {
       @seek-to=${(event: CustomEvent<number>) => player.seek(event.detail)}></headwater-seek>
     <div class="row">
       ${button(playLabel, playIcon, () => player.toggle(), "play")} ${volume(player)}
-      <div class="time"><span class="unseen">${texts.time}</span><b id="now">${clock(video?.currentTime ?? 0)}</b>
+      <div class="time"><span class="unseen">${texts.time}</span><b id="now" .textContent=${clock(video?.currentTime ?? 0)}></b>
         <span>/ ${clock(duration)}</span></div>
       <div class="gap"></div>
       ${captionsButton(player, captions)}

@@ -2,7 +2,7 @@
 import { svg, html, type TemplateResult } from "lit";
 
 const icon = (path: string): TemplateResult =>
-  html`<svg viewBox="0 0 24 24" aria-hidden="true" fill="currentColor">${svg`<path d=${path} />`}</svg>`;
+  html`<svg viewBox="0 0 24 24" aria-hidden="true" fill="currentColor">${svg`<path fill-rule="evenodd" d=${path} />`}</svg>`;
 
 export const PLAY = icon("M8 5.2v13.6a.6.6 0 0 0 .92.5l10.6-6.8a.6.6 0 0 0 0-1L8.920 4.700A.6.6 0 0 0 8 5.200z");
 export const PAUSE = icon("M7 5h3.500v14H7zM13.500 5H17v14h-3.500z");

@@ -49,7 +49,7 @@ export class Menu extends LitElement {
     this.page = page;
     await this.updateComplete;
     const items = this.items();
-    const active = items.find((item) => item.dataset.page === focusOn || item.getAttribute("aria-checked") === "true");
+    const active = items.find((item) => (focusOn && item.dataset.page === focusOn) || item.getAttribute("aria-checked") === "true");
     (active ?? items[0])?.focus();
   }
 

@@ -5,19 +5,28 @@ export interface Failure {
   reason: string;
 }
 
-export interface Video {
+export type State = "uploading" | "processing" | "playable" | "ready" | "failed";
+
+/** What the event streams tell of a video. */
+export interface News {
   id: string;
+  state: State;
+  progress: number;
+  failure: Failure | null;
+  damage: string | null;
+  duration_s: number | null;
+  stream: string | null;
+  deleted_at: number | null;
+  version: number;
+}
+
+export interface Video extends Omit<News, "stream"> {
   title: string;
   description: string;
   visibility: "public" | "unlisted" | "private";
-  state: "uploading" | "processing" | "playable" | "ready" | "failed";
-  failure: Failure | null;
-  damage: string | null;
-  progress: number;
-  stream: string | null;
-  version: number;
-  source_bytes: number;
-  stored_bytes: number;
+  poster_url: string | null;
+  source_bytes: number | null;
+  stored_bytes: number | null;
 }
 
 export class ApiError extends Error {
@@ -43,6 +52,13 @@ export async function ask<T>(method: string, path: string, body?: object, header
 async function refusal(response: Response): Promise<ApiError> {
   const problem = await response.json().catch(() => ({}));
   return new ApiError(response.status, problem.code ?? "", problem.detail ?? problem.title ?? response.statusText);
+}
+
+/** Hear what happens to the video at `path`, or to all one's own; the browser reconnects by itself. */
+export function follow(path: string, heard: (news: News) => void): EventSource {
+  const source = new EventSource(`/api/v1${path}`);
+  source.addEventListener("progress", (event) => heard(JSON.parse(event.data) as News));
+  return source;
 }
 
 export const videoPath = (id: string): string => `/videos/${encodeURIComponent(id)}`;
