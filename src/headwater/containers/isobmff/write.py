@@ -118,10 +118,9 @@ def segment(
 
 def _interleaved(columns: Sequence[tuple[int, Sequence[int], str]]) -> bytes:
     """Return the trun's table, row by row."""
-    return np.stack(
-        [np.array(values, dtype=np.int64).astype(kind).view(">u4") for _, values, kind in columns],
-        axis=1,
-    ).tobytes()
+    words = [np.array(values, dtype=np.int64).astype(kind) for _, values, kind in columns]
+    table = np.stack([column.view(">u4") for column in words], axis=1)
+    return table.astype(">u4").tobytes()  # stack goes back to the machine's own order
 
 
 def tkhd(*, shown: tuple[int, int], volume: int) -> bytes:
