@@ -63,7 +63,7 @@ class Core:
     notices: Notices
     cache: Cache
     blobs: Blobs
-    media: Media
+    media: Media | None
     engines: Engines
     runner: Runner
     tickets: "Tickets"
@@ -132,10 +132,18 @@ def open_cache(url: str, clock: Clock) -> Cache:
     return MemoryCache(clock)
 
 
-def open_media(settings: Settings) -> Media:
+async def open_media(settings: Settings) -> Media:
+    """Open the codec. Raises Unavailable: it does not run, or not behind the walls asked for."""
     from headwater.engines.media.ffmpeg import FfmpegMedia
 
-    return FfmpegMedia(settings.ffmpeg or None)
+    program = settings.ffmpeg
+    if not program:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        program = get_ffmpeg_exe()
+    waived = {"required": (), "none": ("network", "files")}
+    waive = waived.get(settings.sandbox, (settings.sandbox,))
+    return await FfmpegMedia.open(program, waive=waive)
 
 
 def _sqlite_path(url: str) -> Path:
@@ -159,11 +167,20 @@ def refuse_short_reach(
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, role: str = "all") -> AsyncIterator[Core]:
+async def open_core(
+    settings: Settings,
+    role: str = "all",
+    *,
+    codec: bool = False,
+    passwords: Passwords | None = None,
+) -> AsyncIterator[Core]:
     """Open every engine, bring the schema up to date, and close all of it afterwards.
+
+    The codec is tried and opened only with *codec*: few need it, and trying it takes a moment.
 
     Raises:
         SettingsError: a URL names no engine, or one that cannot reach what *role* needs.
+        Unavailable: the codec does not run here.
     """
     from headwater.operations.catalogue import CATALOGUE
 
@@ -188,11 +205,11 @@ async def open_core(settings: Settings, role: str = "all") -> AsyncIterator[Core
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
         )
-        passwords = Passwords()
+        passwords = passwords or Passwords()
         stack.callback(passwords.close)
-        media = open_media(settings)
+        media = await open_media(settings) if codec else None
         services = {
-            **services_of(settings, engines=engines, blobs=blobs, media=media),
+            **services_of(settings, engines=engines, blobs=blobs),
             "passwords": passwords,
         }
         yield Core(
@@ -210,9 +227,7 @@ async def open_core(settings: Settings, role: str = "all") -> AsyncIterator[Core
         )
 
 
-def services_of(
-    settings: Settings, *, engines: Engines, blobs: Blobs, media: Media
-) -> dict[str, Any]:
+def services_of(settings: Settings, *, engines: Engines, blobs: Blobs) -> dict[str, Any]:
     """Return what use cases are given by keyword name."""
     from headwater.delivery.demand import Demands
     from headwater.delivery.tickets import Tickets
@@ -227,7 +242,6 @@ def services_of(
         "cache": engines.cache,
         "clock": clock,
         "blobs": blobs,
-        "media": media,
         "pacing": Pacing(),
         "tickets": Tickets(units=units, clock=clock),
         "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
@@ -278,7 +292,8 @@ async def _serve(settings: Settings, role: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_core(settings, role) as core:
+    codec = "worker" in roles.ROLES[role]
+    async with open_core(settings, role, codec=codec) as core:
         await _welcome_owner(core)
         await roles.run_role(role, _services(core, stop), stop)
 
@@ -319,6 +334,7 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
     from headwater.pipeline.worker import Worker, WorkerSettings
     from headwater.planning.plan import PlanSettings
 
+    assert core.media is not None
     worker = Worker(
         ask=core.ask,
         blobs=core.blobs,

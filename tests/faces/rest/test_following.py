@@ -1,0 +1,123 @@
+"""Server-sent events: what is true now, then each change, to an end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+from starlette.types import ASGIApp, Message
+
+from headwater.compose import Core, open_faces
+from headwater.library import changes
+from headwater.library.changes import VideoNews
+from headwater.model.video import VideoState, Visibility
+from tests.support.system import actor_of, add_video, application, client, system
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def core(tmp_path: Path) -> AsyncIterator[Core]:
+    async with system(tmp_path) as opened:
+        yield opened
+
+
+class Listener:
+    """A browser's end of one event stream: reads as it comes, and can go away."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        self.gone = asyncio.Event()
+
+    async def run(self) -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "scheme": "http",
+            "path": self._path,
+            "query_string": b"",
+            "headers": [],
+            "client": ("192.0.2.1", 1),
+        }
+        await self._app(scope, self._receive, self._send)
+
+    async def news(self) -> VideoNews:
+        """Return the next event that carries data."""
+        with anyio.fail_after(5):
+            while True:
+                body = await self._arrived.get()
+                if b"data: " in body:
+                    data = body.partition(b"data: ")[2]
+                    return msgspec.json.decode(data, type=VideoNews)
+
+    async def _receive(self) -> Message:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await self._arrived.put(message["body"])
+
+
+async def test_events_tell_the_state_now_and_each_change_to_the_last(core: Core) -> None:
+    owner = await actor_of(core)
+    video = await add_video(core, owner)
+    app = application(core, await open_faces(core))
+    listener = Listener(app, f"/api/v1/videos/{video.id}/events")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.run)
+        assert (await listener.news()).progress == 0.0
+        async with core.engines.writer(owner) as work:
+            await changes.change(work, video.id, progress=0.5)
+        assert (await listener.news()).progress == 0.5
+        async with core.engines.writer(owner) as work:
+            await changes.change(work, video.id, state=VideoState.READY, progress=1.0)
+        assert (await listener.news()).state is VideoState.READY
+
+
+async def test_a_browser_that_comes_back_after_the_end_is_told_to_stop(core: Core) -> None:
+    video = await add_video(core, await actor_of(core), state=VideoState.READY)
+    url = f"/api/v1/videos/{video.id}/events"
+
+    async with client(core) as http:
+        first = await http.get(url)
+        again = await http.get(url, headers={"last-event-id": "final"})
+
+    assert "id: final" in first.text
+    assert again.status_code == 204
+
+
+@pytest.mark.parametrize("end", ["the server stops", "the browser leaves"])
+async def test_events_end_when(core: Core, end: str) -> None:
+    owner = await actor_of(core)
+    faces = await open_faces(core)
+    app = application(core, faces)
+    video = await add_video(core, owner)
+    listener = Listener(app, f"/api/v1/videos/{video.id}/events")
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(listener.run)
+            await listener.news()
+            (faces.closing if end == "the server stops" else listener.gone).set()
+
+
+async def test_events_of_a_hidden_video_are_a_problem(core: Core) -> None:
+    video = await add_video(core, await actor_of(core), visibility=Visibility.PRIVATE)
+
+    async with client(core) as http:
+        answer = await http.get(f"/api/v1/videos/{video.id}/events")
+
+    assert answer.status_code == 404
+
+
+async def test_events_of_all_own_videos_need_a_login(core: Core) -> None:
+    async with client(core) as http:
+        answer = await http.get("/api/v1/videos/mine/events")
+
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthenticated"
