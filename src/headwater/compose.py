@@ -292,7 +292,10 @@ async def _serve(settings: Settings, role: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    codec = "worker" in roles.ROLES[role]
+    services = roles.ROLES[role]
+    if "http" in services and not settings.port:
+        settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
+    codec = "worker" in services
     async with open_core(settings, role, codec=codec) as core:
         await _welcome_owner(core)
         await roles.run_role(role, _services(core, stop), stop)
@@ -366,22 +369,27 @@ async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
     from headwater import roles
 
     settings = core.settings
-    port = settings.port or roles.free_port(settings.host)
     faces = await open_faces(core)
     async with (
         roles.running(core.tickets.forget_on_news(core.notices), failed=stop.set),
         roles.http_server(
             open_app(core, faces),
             host=settings.host,
-            port=port,
+            port=settings.port,
             drain_s=settings.drain_s,
             stop=stop,
             closing=faces.closing,
         ),
     ):
-        url = settings.public_url or f"http://{settings.host}:{port}"
-        say(f"Headwater is at {url}")
+        say(f"Headwater is at {address_of(settings)}")
         yield
+
+
+def address_of(settings: Settings) -> str:
+    """Return the address to type into a browser on this machine, or the public one."""
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    return settings.public_url or f"http://{host}:{settings.port}"
 
 
 def say(line: str) -> None:
@@ -434,5 +442,4 @@ async def _welcome_owner(core: Core) -> None:
         )
     token = await core.ask("accounts.issue_setup_link")
     if token is not None:
-        url = settings.public_url or f"http://{settings.host}:{settings.port}"
-        say(f"Set this server up at {url}/setup?token={token}")
+        say(f"Set this server up at {address_of(settings)}/setup?token={token}")

@@ -206,14 +206,32 @@ def origins(**overrides: Any) -> dict[str, str]:
 def _layers(overrides: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what each source says, weakest first."""
     given = {name: value for name, value in overrides.items() if value is not None}
-    from_environment = {
-        name: os.environ[PREFIX + name.upper()]  # noqa: TID251 — this is the one home
-        for name in Settings.model_fields
-        if os.environ.get(PREFIX + name.upper())  # noqa: TID251
-    }
+    from_environment = {name: value for name in Settings.model_fields if (value := _variable(name))}
     default = Settings.model_fields["data"].default
     data = Path(given.get("data") or from_environment.get("data") or default)
     return [(FILE, _read_file(data / FILE)), ("environment", from_environment), ("option", given)]
+
+
+def origins(**overrides: Any) -> dict[str, str]:
+    """Return where each setting comes from: "option", "environment", FILE or "default"."""
+    settings = load(**overrides)
+    in_file = _read_file(settings.data / FILE)
+    return {
+        name: (
+            "option"
+            if overrides.get(name) is not None
+            else "environment"
+            if _variable(name)
+            else FILE
+            if name in in_file
+            else "default"
+        )
+        for name in Settings.model_fields
+    }
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(PREFIX + name.upper(), "")  # noqa: TID251 — this is the one home
 
 
 def _read_file(path: Path) -> dict[str, Any]:
