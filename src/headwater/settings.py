@@ -212,24 +212,6 @@ def _layers(overrides: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(FILE, _read_file(data / FILE)), ("environment", from_environment), ("option", given)]
 
 
-def origins(**overrides: Any) -> dict[str, str]:
-    """Return where each setting comes from: "option", "environment", FILE or "default"."""
-    settings = load(**overrides)
-    in_file = _read_file(settings.data / FILE)
-    return {
-        name: (
-            "option"
-            if overrides.get(name) is not None
-            else "environment"
-            if _variable(name)
-            else FILE
-            if name in in_file
-            else "default"
-        )
-        for name in Settings.model_fields
-    }
-
-
 def _variable(name: str) -> str:
     return os.environ.get(PREFIX + name.upper(), "")  # noqa: TID251 — this is the one home
 
