@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.core import Data, with_core
 from headwater.cli.table import show, size
-from headwater.model.errors import HeadwaterError
+from headwater.model.errors import HeadwaterError, Unavailable
 
 if TYPE_CHECKING:
     from headwater.compose import Core
@@ -24,7 +24,10 @@ class Line(NamedTuple):
 
 def check(data: Data = None) -> None:
     """Try every engine and every layer of the codec sandbox; the status is 1 if one is missing."""
-    lines: list[Line] = with_core(_lines, data=data)
+    try:
+        lines: list[Line] = with_core(_lines, codec=True, data=data)
+    except Unavailable as error:  # the codec does not start; the rest is worth knowing
+        lines = [*with_core(_lines, data=data), Line("codec", False, str(error))]
     show(("part", "", "what"), ((line.part, _word(line), line.note) for line in lines))
     if not all(line.is_ok for line in lines):
         raise typer.Exit(1)
@@ -50,9 +53,16 @@ async def _lines(core: "Core") -> list[Line]:
             )
         ),
         await _disk(core),
-        Line("codec", True, f"{core.media.build}, reach: {core.media.reach.name.lower()}"),
-        *(Line(f"sandbox: {name}", ok, note) for name, ok, note in core.sandbox_layers()),
+        *_codec(core),
     ]
+
+
+def _codec(core: "Core") -> list[Line]:
+    if core.media is None:
+        return []
+    build = f"{core.media.build}, reach: {core.media.reach.name.lower()}"
+    layers = [Line(f"sandbox: {name}", ok, note) for name, ok, note in core.sandbox_layers()]
+    return [Line("codec", True, build), *layers]
 
 
 async def _database(core: "Core") -> Line:

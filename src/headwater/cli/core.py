@@ -17,10 +17,12 @@ Data = Annotated[
 ]
 
 
-def with_core(use: "Callable[[Core], Awaitable[Any]]", **overrides: Any) -> Any:
+def with_core(
+    use: "Callable[[Core], Awaitable[Any]]", *, codec: bool = False, **overrides: Any
+) -> Any:
     """Open the system the settings describe, let *use* work with it, and return its answer.
 
-    *overrides* that are None were not typed, and leave the setting as it is.
+    *codec* also opens the media engine, which takes a moment. *overrides* that are None were not typed, and leave the setting as it is.
     """
     import asyncio
 
@@ -28,7 +30,7 @@ def with_core(use: "Callable[[Core], Awaitable[Any]]", **overrides: Any) -> Any:
     from headwater.settings import load
 
     async def opened() -> Any:
-        async with open_core(load(**overrides)) as core:
+        async with open_core(load(**overrides), codec=codec) as core:
             return await use(core)
 
     return asyncio.run(opened())
