@@ -22,7 +22,8 @@ def with_core(
 ) -> Any:
     """Open the system the settings describe, let *use* work with it, and return its answer.
 
-    *codec* also opens the media engine, which takes a moment. *overrides* that are None were not typed, and leave the setting as it is.
+    *codec* also opens the media engine, which takes a moment. *overrides* that are None were not
+    typed, and leave the setting as it is.
     """
     import asyncio
 
