@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+import anyio
+
 from headwater.containers.table import RangeReader
 from headwater.engines.blobs.draft import (
     FOOTER_BYTES,
@@ -79,14 +81,18 @@ class FileBlobs:
                 batched += len(chunk)
                 if batched >= CHUNK_BYTES:
                     if written is not None:
-                        await written
+                        await asyncio.wait([written])  # unlike `await written`, cancels us alone
+                        written.result()
                     written = asyncio.ensure_future(_to_end(self._writing, draft.write, batch))
                     batch, batched = [], 0
             if written is not None:
-                await written
+                await asyncio.wait([written])
+                written.result()
         except BaseException:
             if written is not None:
-                await asyncio.gather(written, return_exceptions=True)
+                with anyio.CancelScope(shield=True):  # its scopes cancel a wait until it ends
+                    await asyncio.wait([written])
+                written.cancelled() or written.exception()
             raise
         return batch
 
@@ -246,7 +252,8 @@ async def _to_end(threads: ThreadPoolExecutor, work: Callable[[*A], T], *args: *
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([running])
         if not running.cancelled():
             running.exception()
         raise
