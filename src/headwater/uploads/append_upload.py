@@ -46,9 +46,9 @@ async def append_upload(
     """
     hasher = hasher_for(checksum) if checksum else None
     turn = Turn(upload_id, units=units, limits=upload_limits)
-    await turn.take(offset, coming_bytes=content_length, length=length)
-    appending = Appending(turn, blobs=blobs, limits=upload_limits, hasher=hasher)
     try:
+        await turn.take(offset, coming_bytes=content_length, length=length)
+        appending = Appending(turn, blobs=blobs, limits=upload_limits, hasher=hasher)
         await appending.receive(body, digest=checksum.digest if checksum else None)
     finally:
         with anyio.CancelScope(shield=True):

@@ -143,11 +143,10 @@ async def add_source(
     )
 
 
-async def source_keys(session: Session, video: VideoId) -> set[str]:
+async def source_extents(session: Session, video: VideoId) -> list[Extent]:
+    """Return what *video* is made from, in order; nothing if it is not there (any more)."""
     row = await session.row(select(sources.c.extents).where(sources.c.video == video))
-    if row is None:
-        return set()
-    return {extent.key for extent in msgspec.msgpack.decode(row["extents"], type=list[Extent])}
+    return msgspec.msgpack.decode(row["extents"], type=list[Extent]) if row else []
 
 
 async def reserved_bytes(session: Session, owner: AccountId) -> int:

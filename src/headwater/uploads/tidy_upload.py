@@ -32,7 +32,10 @@ async def tidy_upload(*, upload_id: UploadId, units: Units, blobs: Blobs) -> Non
             await _give_up(work, upload)
         elif not _is_in_video(upload) and upload.expires_at != TERMINATED:
             return
-        keep = await repository.source_keys(work.session, upload.video) if upload.video else set()
+        keep = set()
+        if upload.video is not None:
+            made_of = await repository.source_extents(work.session, upload.video)
+            keep = {extent.key for extent in made_of}
     strays = [key async for key, _ in blobs.list(prefix_of(upload_id)) if key not in keep]
     for key in strays:
         await blobs.delete(key)

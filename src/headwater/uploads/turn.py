@@ -4,7 +4,8 @@ Two writers cannot both have it. A writer that falls silent gives it up, so that
 connection died unnoticed can go on over a new one; what died with its process lapses by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -14,6 +15,7 @@ from headwater.engines.work import Units, Work
 from headwater.model.errors import (
     Conflict,
     Forbidden,
+    HeadwaterError,
     InvalidInput,
     OffsetMismatch,
     TooLarge,
@@ -54,7 +56,7 @@ class Turn:
             OffsetMismatch: the upload does not end at *offset*.
             TooLarge: *coming_bytes* more would pass its length, a limit or a quota.
         """
-        async with self._units.writer() as work:
+        async with self._locking() as work:
             upload = await get_upload(work, self._id, Action.UPLOAD_WRITE)
             if upload.concat:
                 raise Forbidden("A concatenation takes no bytes; send them to its parts.")
@@ -76,12 +78,11 @@ class Turn:
         """After pause(): go on, if nobody else did meanwhile. Raises UploadLocked."""
         if self._is_held:
             return
-        async with self._units.writer() as work:
+        async with self._locking() as work:
             upload = await get_upload(work, self._id, Action.UPLOAD_WRITE)
             await self._lock(work)
             if upload.offset != self.upload.offset:
                 raise UploadLocked("Another connection has gone on with this upload.")
-        self._is_held = True
 
     async def publish(self, placed: Sequence[tuple[int, Extent]], *, last: bool) -> None:
         """Make stored parts count, in one transaction; with the *last* the turn ends too.
@@ -115,6 +116,17 @@ class Turn:
             self._is_held = False
             async with self._units.writer() as work:
                 await repository.unlock(work.session, self._id, holder=self._holder)
+
+    @asynccontextmanager
+    async def _locking(self) -> AsyncIterator[Work]:
+        """Open a transaction that locks. Cancelled, it may have committed: pause() must unlock."""
+        self._is_held = True
+        try:
+            async with self._units.writer() as work:
+                yield work
+        except HeadwaterError:
+            self._is_held = False
+            raise
 
     async def _lock(self, work: Work) -> None:
         now = work.now
