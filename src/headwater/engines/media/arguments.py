@@ -31,6 +31,10 @@ FRAGMENT = (
     *("-movflags", "+empty_moov+default_base_moof+frag_discont+skip_trailer"),
     *("-use_editlist", "0", "-avoid_negative_ts", "disabled", "-f", "mp4"),
 )
+REWRITES = {  # what MOV wants otherwise than a stream brings it
+    "aac": "aac_adtstoasc",
+    "mpeg4": "mpeg4_unpack_bframes",
+}
 CHANNEL_LAYOUTS = {
     1: "mono",
     2: "stereo",
@@ -149,7 +153,7 @@ def chain(rungs: Sequence[Rung], asked: Sequence[Rung]) -> str:
         filters = [every(step // kept)] if step % kept == 0 and step > kept else []
         kept = step if filters else kept
         if place:
-            filters.append(f"scale={rung.width}:{rung.height}:{SCALER}")
+            filters.append(f"scale={rung.width}:{rung.height}:{SCALER},setsar=1")
         parts += filters
         if rung.id in numbers:
             number = numbers[rung.id]
@@ -239,4 +243,64 @@ def look_arguments(window: Window, *, kind: str) -> list[str]:
     return [
         *(*ALWAYS, "-loglevel", "level+info", *input_arguments(window)),
         *(*shown, "-fps_mode", "passthrough", "-f", "null", "-"),
+    ]
+
+
+def picture_arguments(window: Window, *, video: VideoPlan, width: int, height: int) -> list[str]:
+    """Write the first picture of *window* as raw yuv420p of *width* × *height*."""
+    graph = [
+        "[0:v:0]" + ("bwdif=mode=send_frame" if video.interlaced else "null"),
+        *first_scale(video, width, height),
+    ]
+    return [
+        *(*ALWAYS, "-loglevel", "level+error", *input_arguments(window)),
+        *("-filter_complex_threads", "1", "-filter_complex", ",".join(graph) + "[out0]"),
+        *("-map", "[out0]", "-fps_mode", "passthrough", "-frames:v", "1"),
+        *("-c:v", "rawvideo", "-f", "rawvideo", f"pipe:{FIRST_OUTPUT}"),
+    ]
+
+
+def sheet_arguments(*, width: int, height: int, columns: int, rows: int) -> list[str]:
+    """Read raw pictures of *width* × *height* and write them as one JPEG, row by row.
+
+    JFIF knows one matrix, BT.601, and the full range.
+    """
+    graph = (
+        f"tile={columns}x{rows}:color=black,scale={SCALER}:in_color_matrix=bt709"
+        ":out_color_matrix=bt601:in_range=tv:out_range=pc,format=yuvj420p"
+    )
+    return [
+        *(*ALWAYS, "-loglevel", "level+error", "-f", "rawvideo", "-pixel_format", "yuv420p"),
+        *("-video_size", f"{width}x{height}", "-framerate", "1", "-i", "pipe:0"),
+        *("-filter_threads", "1", "-vf", graph, "-frames:v", "1", "-flags:v", "+bitexact"),
+        *("-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", f"pipe:{FIRST_OUTPUT}"),
+    ]
+
+
+def streams_arguments(demuxer: str) -> list[str]:
+    """List the streams of what comes on standard input, in lines for text.py."""
+    return [
+        *(*ALWAYS, "-loglevel", "level+info", "-f", demuxer, "-i", "pipe:0"),
+        *("-t", "0", "-c", "copy", "-f", "null", "-"),
+    ]
+
+
+def remux_arguments(demuxer: str, streams: Sequence[tuple[int, str]], *, family: str) -> list[str]:
+    """Copy *streams*, (number, codec), to a fragmented MOV or a Matroska, fragments of seconds."""
+    arguments = [
+        *(*ALWAYS, "-loglevel", "level+error", "-fflags", "+genpts"),
+        *("-f", demuxer, "-i", "pipe:0", "-map_metadata", "-1", "-map_chapters", "-1"),
+        *("-c", "copy", "-max_muxing_queue_size", "4096"),
+    ]
+    for number, (stream, codec) in enumerate(streams):
+        arguments += ["-map", f"0:{stream}"]
+        if codec in REWRITES and family == "mov":
+            arguments += [f"-bsf:{number}", REWRITES[codec]]
+    if family == "matroska":
+        return [*arguments, "-f", "matroska", f"pipe:{FIRST_OUTPUT}"]
+    return [
+        *arguments,
+        *("-movflags", "+frag_keyframe+delay_moov+default_base_moof+skip_trailer"),
+        *("-min_frag_duration", "1000000", "-frag_duration", "5000000"),  # µs
+        *("-frag_size", str(64 << 20), "-f", "mov", f"pipe:{FIRST_OUTPUT}"),
     ]

@@ -8,13 +8,15 @@ from typing import Self
 from headwater.containers.isobmff.fragments import read_encoded
 from headwater.engines.media import arguments, text
 from headwater.engines.media.port import Encoded, EncodedSample, Look, Window
-from headwater.engines.media.process import Codec, Finished, Limits, run
+from headwater.engines.media.process import Codec, Finished, Limits, run, stream
 from headwater.engines.reach import Reach
 from headwater.model.errors import CodecFailed, Unavailable, UnreadableMedia
 from headwater.model.plan import SAMPLES_PER_AAC_FRAME, Rendition, Rung, VideoPlan
 
 LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
 ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
+REMUX = Limits(wall_s=6 * 3600, cpu_s=3600, output_bytes=1 << 40)
+HEAD_BYTES = 5 << 20  # what ffmpeg itself looks at for streams
 BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
 
 
@@ -140,10 +142,51 @@ class FfmpegMedia:
         columns: int,
         rows: int,
     ) -> bytes:
-        raise NotImplementedError
+        """Run once per picture, one after another: a sheet is made in the background, once."""
+        black = b"\x10" * (width * height) + b"\x80" * (width * height // 2)
+        drawn: list[bytes] = []
+        for window in windows:
+            command = arguments.picture_arguments(window, video=video, width=width, height=height)
+            finished = await run(
+                self._codec, command, body=window.body, outputs=1, limits=LOOK, background=True
+            )
+            picture = finished.outputs[0]
+            drawn.append(picture if len(picture) == len(black) else black)
+        command = arguments.sheet_arguments(width=width, height=height, columns=columns, rows=rows)
+        finished = await run(self._codec, command, body=b"".join(drawn), outputs=1, limits=LOOK)
+        if not finished.outputs[0]:
+            raise _failed(finished)
+        return finished.outputs[0]
 
-    def remux(self, body: AsyncIterable[bytes], *, demuxer: str) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+    async def remux(
+        self, body: AsyncIterable[bytes], *, demuxer: str, family: str = "mov"
+    ) -> AsyncIterator[bytes]:
+        """Look at the head for its streams first: some need rewriting, some are left out."""
+        source = aiter(body)
+        head: list[bytes] = []
+        while sum(map(len, head)) < HEAD_BYTES and (chunk := await anext(source, b"")):
+            head.append(chunk)
+        listed = await run(
+            self._codec,
+            arguments.streams_arguments(demuxer),
+            body=b"".join(head),
+            outputs=0,
+            limits=LOOK,
+        )
+        streams = text.read_streams(listed.errors)
+        if not streams:
+            raise UnreadableMedia("There is no picture and no sound in this file that we can read.")
+
+        async def whole() -> AsyncIterator[bytes]:
+            while head:
+                yield head.pop(0)
+            async for chunk in source:
+                yield chunk
+
+        command = arguments.remux_arguments(demuxer, streams, family=family)
+        ended: list[Finished] = []
+        async for chunk in stream(self._codec, command, body=whole(), limits=REMUX, finished=ended):
+            yield chunk
 
 
 async def read_build(codec: Codec) -> str:

@@ -115,8 +115,13 @@ class Media(Protocol):
         """Decode the first picture of each window and return them as one JPEG sheet, row by row."""
         ...
 
-    def remux(self, body: AsyncIterable[bytes], *, demuxer: str) -> AsyncIterator[bytes]:
-        """Copy the streams of an index-less container into fragmented MOV in one streaming pass.
+    def remux(
+        self, body: AsyncIterable[bytes], *, demuxer: str, family: str = "mov"
+    ) -> AsyncIterator[bytes]:
+        """Copy pictures and sound of an index-less container into one we index, in one pass.
+
+        *family* is "mov" (fragmented) or "matroska", for the few codecs that MOV does not hold.
+        Offsets between the tracks stay as they are.
 
         Raises:
             UnreadableMedia: the demuxer finds nothing in it.

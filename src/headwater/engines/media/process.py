@@ -4,13 +4,15 @@ The child is killed with its whole group when its caller is cancelled, when a de
 limit is broken, and is always waited for: nothing outlives the call that started it.
 """
 
+import asyncio
 import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,16 +182,13 @@ async def run(
     """
     process = CodecProcess(codec, arguments, outputs=outputs, limits=limits, background=background)
     try:
-        with anyio.move_on_after(limits.wall_s) as deadline:
+        with _deadline(process):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(process.feed, _once(body))
                 tasks.start_soon(process.collect_errors)
                 for number in range(outputs):
                     tasks.start_soon(process.collect, number)
             status = await process.wait()
-        if deadline.cancelled_caught:
-            process.kill(f"took longer than {limits.wall_s:g} s")
-            status = -signal.SIGKILL
     finally:
         await process.end()
     check_status(process, status)
@@ -206,36 +205,42 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """Run the codec over a long *body*, yielding its one output as it comes.
 
-    How it ended is appended to *finished* after the last chunk.
+    How it ended is appended to *finished* after the last chunk. Plain tasks and no task group: a
+    generator that its reader leaves may be closed by another task than the one that started it.
 
     Raises:
         CodecFailed: as run.
     """
     process = CodecProcess(codec, arguments, outputs=1, limits=limits, background=True)
-    sending, receiving = anyio.create_memory_object_stream[bytes](4)
-
-    async def work() -> None:
-        async with sending, anyio.create_task_group() as tasks:
-            tasks.start_soon(process.feed, body)
-            tasks.start_soon(process.collect_errors)
-            async for chunk in process.chunks(0):
-                await sending.send(chunk)
-
-    status = -signal.SIGKILL
+    feeding = asyncio.create_task(process.feed(body))
+    talking = asyncio.create_task(process.collect_errors())
     try:
-        with anyio.move_on_after(limits.wall_s) as deadline:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(work)
-                with receiving:
-                    async for chunk in receiving:
-                        yield chunk
+        with _deadline(process):
+            async for chunk in process.chunks(0):
+                yield chunk
             status = await process.wait()
-        if deadline.cancelled_caught:
-            process.kill(f"took longer than {limits.wall_s:g} s")
+            await talking
+            if feeding.done():
+                feeding.result()
     finally:
+        feeding.cancel()
+        talking.cancel()
+        await asyncio.wait([feeding, talking])
         await process.end()
     check_status(process, status)
     finished.append(Finished(status, [], bytes(process.errors)))
+
+
+@contextmanager
+def _deadline(process: CodecProcess) -> Iterator[None]:
+    """Kill the process when its wall time is over: its pipes end, and so do their readers."""
+    limit = process.limits.wall_s
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(limit, process.kill, f"took longer than {limit:g} s")
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def check_status(process: CodecProcess, status: int) -> None:

@@ -14,6 +14,7 @@ _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info)\] ")
 _PATH = re.compile(r"(?<![\w/])/[\w.+-]+(?:/[\w.+-]*)+")
 _FIELD = re.compile(r"(\w+): *(\S+)")
 _FRAME = re.compile(r"\[Parsed_a?showinfo_\d+[^\]]*\] (?:\[info\] )?n: *\d+ (.*)")
+_STREAM = re.compile(r"Stream #0:(\d+)[^\n]*?: (?:Video|Audio): (\w+)([^\n]*)")
 _COLOUR = re.compile(r"\[Parsed_showinfo_\d+[^\]]*\] (?:\[info\] )?(color_range:.*)")
 
 
@@ -60,6 +61,16 @@ def read_audio_look(errors: bytes) -> Look | None:
         if "rate" in fields and "channels" in fields:
             return Look(channels=int(fields["channels"]), sample_rate=int(fields["rate"]))
     return None
+
+
+def read_streams(errors: bytes) -> list[tuple[int, str]]:
+    """Return number and codec of every picture and sound stream read, cover pictures left out."""
+    listed = errors.decode("utf-8", "replace").partition("Output #0")[0]
+    return [
+        (int(number), codec)
+        for number, codec, rest in _STREAM.findall(listed)
+        if "(attached pic)" not in rest and codec != "none"
+    ]
 
 
 def _aspect(text: str) -> tuple[int, int]:
