@@ -296,7 +296,7 @@ async def test_a_segment_is_made_by_one(database: Database) -> None:
     """Until it is released, or its maker is overdue; a late release takes nothing from another."""
     assert await acquire(database, "a", 0.0, 30.0)
     assert not await acquire(database, "b", 29.0, 59.0)
-    assert await acquire(database, "a", 29.0, 35.0)
+    assert not await acquire(database, "a", 29.0, 35.0)
     async with database.writer() as session:
         await leases_repository.renew(session, holder="a", until=40.0)
     assert not await acquire(database, "b", 39.0, 69.0)

@@ -17,12 +17,16 @@ from headwater.engines.database.schema import metadata
 
 
 def columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return (name, type, not null, default, primary key) of every column by table."""
+    """Return (name, type, not null, default, primary key) of every column by table.
+
+    And whether its ids are never given twice.
+    """
     with closing(sqlite3.connect(path)) as raw:
-        tables = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        tables = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         return {
             name: [row[1:] for row in raw.execute(f"PRAGMA table_info({name})")]
-            for (name,) in tables
+            + [("AUTOINCREMENT" in sql,)]
+            for name, sql in tables
             if name != "alembic_version"
         }
 

@@ -26,14 +26,14 @@ class Cache(Protocol):
     ) -> bytes:
         """Return the value of *key*, making it at most once however many ask at the same time.
 
-        Younger than *fresh_s* (jittered by up to a tenth): as it is. Up to *stale_s* older: as it is,
-        while one caller makes it anew in the background; served too if making fails. Values over
-        1 MiB are returned and not kept.
+        Younger than *fresh_s* (jittered by up to a tenth): as it is. Up to *stale_s* older: as it
+        is, while one caller makes it anew in the background; served too if making fails. Values
+        over 1 MiB are returned and not kept.
         """
         ...
 
     async def purge(self, *tags: str) -> None:
-        """Forget every value with one of *tags*; a value being made right now is not kept either."""
+        """Forget every value with one of *tags*, those being made right now too."""
         ...
 
     async def close(self) -> None: ...

@@ -230,20 +230,32 @@ events = Table(  # the outbox and the embedded queue in one
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("topic", String(60), nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("created_at", Float, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+    Index(None, "topic", "id"),
+    sqlite_autoincrement=True,  # an id is never given twice, even when all rows have been pruned
 )
 
-deliveries = Table(  # one row per event and consumer until it is handled
+consumers = Table(  # how far each consumer has come, and which process works for it now
+    "consumers",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("position", Integer, nullable=False, server_default="0"),  # every event up to this id
+    Column("leased_by", String(60)),
+    Column("leased_until", Float),
+)
+
+deliveries = Table(  # one row per event and consumer that failed, until it succeeds
     "deliveries",
     metadata,
     Column("consumer", String(60), primary_key=True),
     Column("event", Integer, primary_key=True),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("run_at", Float, nullable=False),
-    Column("leased_until", Float),
     Column("dead", Boolean, nullable=False, server_default="0"),
     Column("error", Text),
     Index(None, "consumer", "dead", "run_at"),
+    Index(None, "dead", "event"),
+    Index(None, "event"),
 )
 
 notices = Table(  # the notices adapter of one host with several processes; short-lived rows
@@ -253,6 +265,7 @@ notices = Table(  # the notices adapter of one host with several processes; shor
     Column("topic", String(120), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False, index=True),
+    sqlite_autoincrement=True,
 )
 
 idempotency = Table(

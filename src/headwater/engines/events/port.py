@@ -23,6 +23,15 @@ class Event(msgspec.Struct, frozen=True):
     created_at: float
 
 
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that *consumer* could not handle, with the last reason."""
+
+    consumer: str
+    event: Event
+    attempts: int
+    error: str
+
+
 Handler = Callable[[Event], Awaitable[None]]
 
 
@@ -35,15 +44,26 @@ class Events(Protocol):
         ...
 
     def consume(self, consumer: str, topics: tuple[str, ...], handler: Handler) -> None:
-        """Register before start(): *handler* gets each matching event at least once, in order of
-        recording unless one fails; a failing one is retried with jittered back-off, then dead-lettered
-        with the reason, and never blocks those behind it."""
+        """Register before start(): *handler* gets each event of *topics* at least once.
+
+        In order of recording unless one fails; one process at a time works for a consumer. A new
+        consumer begins with the oldest event that is kept. A failing event is retried with jittered
+        back-off, then dead-lettered with the reason, and never holds up those behind it.
+        """
         ...
 
     async def start(self) -> None: ...
 
     async def wake(self) -> None:
         """Look for new facts now instead of at the next poll."""
+        ...
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """Return what was given up, the newest first."""
+        ...
+
+    async def replay(self, consumer: str, event: str) -> None:
+        """Give a dead letter to its consumer again. Raises NotFound."""
         ...
 
     async def close(self) -> None:

@@ -25,12 +25,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
     )
     op.create_table(
+        "consumers",
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("leased_by", sa.String(length=60), nullable=True),
+        sa.Column("leased_until", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_consumers")),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("consumer", sa.String(length=60), nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_at", sa.Float(), nullable=False),
-        sa.Column("leased_until", sa.Float(), nullable=True),
         sa.Column("dead", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("consumer", "event", name=op.f("pk_deliveries")),
@@ -41,6 +48,10 @@ def upgrade() -> None:
             ["consumer", "dead", "run_at"],
             unique=False,
         )
+        batch_op.create_index(
+            batch_op.f("ix_deliveries_dead_event"), ["dead", "event"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_deliveries_event"), ["event"], unique=False)
 
     op.create_table(
         "demands",
@@ -64,7 +75,12 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
     )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_events_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_events_topic_id"), ["topic", "id"], unique=False)
+
     op.create_table(
         "idempotency",
         sa.Column("actor", sa.String(length=80), nullable=False),
@@ -140,6 +156,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_notices_created_at"), ["created_at"], unique=False)

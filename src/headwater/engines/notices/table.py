@@ -1,0 +1,96 @@
+"""Notices between the processes of one host: short-lived rows of the database.
+
+A process looks for new rows only while somebody in it listens.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy import delete, func, insert, select
+
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.database.schema import notices
+from headwater.engines.notices.listeners import Listeners, check_size
+from headwater.engines.reach import Reach
+from headwater.model.errors import HeadwaterError
+
+POLL_S = 0.05
+BATCH = 500
+KEPT_S = 60.0  # longer than any process that listens goes without looking
+PRUNE_EACH = 256  # publications of one process
+
+log = structlog.get_logger(__name__)
+
+
+class TableNotices:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._listeners = Listeners()
+        self._seen = 0
+        self._published = 0
+        self._woken = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
+
+    @property
+    def reach(self) -> Reach:
+        return self._database.reach
+
+    async def publish(self, topic: str, body: bytes = b"") -> None:
+        check_size(topic, body)
+        now = self._clock.now()
+        async with self._database.writer() as session:
+            await session.execute(insert(notices).values(topic=topic, body=body, created_at=now))
+            if self._published % PRUNE_EACH == 0:
+                await session.execute(delete(notices).where(notices.c.created_at < now - KEPT_S))
+        self._published += 1
+        self._woken.set()
+
+    @asynccontextmanager
+    async def listen(self, *topics: str) -> AsyncIterator[AsyncIterator[tuple[str, bytes]]]:
+        newest = await self._newest()
+        if not self._listeners:
+            self._seen = newest
+        with self._listeners.added(topics, since=newest) as listener:
+            if self._polling is None or self._polling.done():
+                self._polling = asyncio.create_task(self._poll())
+            yield listener
+
+    async def close(self) -> None:
+        self._listeners.close()
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+
+    async def _newest(self) -> int:
+        async with self._database.reader() as session:
+            row = await session.row(select(func.max(notices.c.id).label("newest")))
+        return int(row["newest"] or 0) if row else 0
+
+    async def _poll(self) -> None:
+        while self._listeners:
+            self._woken.clear()
+            try:
+                full = await self._look()
+            except HeadwaterError as error:  # news may be lost, the listener's wait must not end
+                log.warning("notices.look", error=str(error))
+                full = False
+            if not full:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._woken.wait()
+
+    async def _look(self) -> bool:
+        """Tell what is new; True if there may be more."""
+        async with self._database.reader() as session:
+            rows = await session.rows(
+                select(notices).where(notices.c.id > self._seen).order_by(notices.c.id).limit(BATCH)
+            )
+        for row in rows:
+            self._seen = row["id"]
+            self._listeners.tell(row["topic"], row["body"], row["id"])
+        return len(rows) == BATCH

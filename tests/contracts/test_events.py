@@ -1,0 +1,212 @@
+"""Every Events adapter keeps every promise of engines/events/port.py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.database.sqlite import SqliteDatabase
+from headwater.engines.events.port import Event
+from headwater.engines.events.table import ATTEMPTS, MOST_PAUSE_S, TableEvents
+from headwater.model.errors import NotFound
+
+pytestmark = pytest.mark.anyio
+
+DEADLINE_S = 5.0
+
+
+class OwnTime(Clock):
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+@dataclass
+class Box:
+    """The database that facts commit with, and as many processes of events as a test opens."""
+
+    database: Database
+    clock: OwnTime
+    open_events: Callable[[], TableEvents]
+    opened: list[TableEvents] = field(default_factory=list)
+
+
+@pytest.fixture(params=["table"])
+async def box(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Box]:
+    """Open one more handle on the *same* events: the second one plays another process."""
+    databases = [SqliteDatabase(tmp_path / "headwater.db")]
+    await databases[0].migrate()
+    clock, opened = OwnTime(), []
+
+    def opener() -> TableEvents:
+        assert request.param == "table"
+        databases.append(SqliteDatabase(tmp_path / "headwater.db"))
+        opened.append(TableEvents(databases[-1], clock))
+        return opened[-1]
+
+    yield Box(databases[0], clock, opener)
+    for events in opened:
+        await events.close()
+    for database in databases:
+        await database.close()
+
+
+async def record(box: Box, events: TableEvents, topic: str, *bodies: str) -> None:
+    for body in bodies:
+        async with box.database.writer() as session:
+            await events.record(session, topic, body.encode(), now=box.clock.now())
+    await events.wake()
+
+
+class Seen:
+    """A handler that remembers, and fails for the bodies it is told to."""
+
+    def __init__(self, failing: set[str] | None = None) -> None:
+        self.bodies: list[str] = []
+        self.failing = failing or set()
+        self._changed = asyncio.Event()
+
+    async def __call__(self, event: Event) -> None:
+        self.bodies.append(event.body.decode())
+        self._changed.set()
+        if self.bodies[-1] in self.failing:
+            raise LookupError(self.bodies[-1])
+
+    async def until(self, wanted: Callable[[list[str]], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not wanted(self.bodies):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def letters(box: Box, events: TableEvents, count: int) -> list[str]:
+    """Let pauses pass until there are so many dead letters, and return their bodies."""
+    async with asyncio.timeout(DEADLINE_S):
+        while len(found := await events.dead_letters(10)) != count:
+            box.clock.at += MOST_PAUSE_S
+            await events.wake()
+            await asyncio.sleep(0.005)
+    return [letter.event.body.decode() for letter in found]
+
+
+async def test_every_consumer_gets_every_event_in_order(box: Box) -> None:
+    """Each of its topics, and no other, whichever process recorded it."""
+    events, one, two = box.open_events(), Seen(), Seen()
+    events.consume("one", ("a",), one)
+    events.consume("two", ("a", "b"), two)
+    await events.start()
+    for i in range(60):
+        await record(box, box.open_events() if i == 30 else events, "ab"[i % 2], str(i))
+    await one.until(lambda bodies: len(bodies) >= 30)
+    await two.until(lambda bodies: len(bodies) >= 60)
+    assert one.bodies == [str(i) for i in range(0, 60, 2)]
+    assert two.bodies == [str(i) for i in range(60)]
+
+
+async def test_a_fact_leaves_with_its_commit(box: Box) -> None:
+    """What was rolled back never happened."""
+    events, seen = box.open_events(), Seen()
+    events.consume("c", ("t",), seen)
+    await events.start()
+    with pytest.raises(KeyError):  # noqa: PT012 (the block is what raises)
+        async with box.database.writer() as session:
+            await events.record(session, "t", b"never", now=1.0)
+            raise KeyError
+    await record(box, events, "t", "kept")
+    await seen.until(bool)
+    assert seen.bodies == ["kept"]
+
+
+async def test_what_was_recorded_before_the_consumer_came(box: Box) -> None:
+    """A process that dies after its commit has lost nothing: another delivers."""
+    await record(box, box.open_events(), "t", "early")
+    events, seen = box.open_events(), Seen()
+    events.consume("c", ("t",), seen)
+    await events.start()
+    await seen.until(bool)
+    assert seen.bodies == ["early"]
+
+
+async def test_one_process_works_for_a_consumer(box: Box) -> None:
+    """Two processes that both could handle an event do not both do it."""
+    seen = Seen()
+    for _ in range(2):
+        events = box.open_events()
+        events.consume("c", ("t",), seen)
+        await events.start()
+    for i in range(40):
+        await record(box, box.opened[0] if box.opened else events, "t", str(i))
+    await seen.until(lambda bodies: len(bodies) >= 40)
+    assert seen.bodies == [str(i) for i in range(40)]
+
+
+async def test_a_failing_event_holds_up_nobody(box: Box) -> None:
+    """It comes again after its pause; those behind it do not wait."""
+    events, seen = box.open_events(), Seen({"bad"})
+    events.consume("c", ("t",), seen)
+    await events.start()
+    await record(box, events, "t", "bad", "good", "better")
+    await seen.until(lambda bodies: "better" in bodies)
+    assert seen.bodies == ["bad", "good", "better"]
+
+    seen.failing.clear()
+    box.clock.at += MOST_PAUSE_S
+    await events.wake()
+    await seen.until(lambda bodies: bodies.count("bad") == 2)
+    assert await events.dead_letters(10) == []
+
+
+async def test_what_never_works_becomes_a_dead_letter(box: Box) -> None:
+    """With the reason; replayed when somebody asks, by its consumer only."""
+    events, failing, fine = box.open_events(), Seen({"bad"}), Seen()
+    events.consume("failing", ("t",), failing)
+    events.consume("fine", ("t",), fine)
+    await events.start()
+    await record(box, events, "t", "bad")
+    assert await letters(box, events, 1) == ["bad"]
+    assert len(failing.bodies) == ATTEMPTS
+    [letter] = await events.dead_letters(10)
+    assert (letter.consumer, letter.attempts) == ("failing", ATTEMPTS)
+    assert letter.error == "LookupError: bad"
+    assert fine.bodies == ["bad"]
+
+    failing.failing.clear()
+    for consumer, event in (("fine", letter.event.id), ("failing", "9"), ("failing", "x")):
+        with pytest.raises(NotFound):
+            await events.replay(consumer, event)
+    await events.replay("failing", letter.event.id)
+    await failing.until(lambda bodies: len(bodies) == ATTEMPTS + 1)
+    assert await letters(box, events, 0) == []
+
+
+async def test_closing_finishes_what_is_being_handled(box: Box) -> None:
+    """And leaves the rest to the next process."""
+    events, began, goes_on = box.open_events(), asyncio.Event(), asyncio.Event()
+    finished: list[str] = []
+
+    async def slow(event: Event) -> None:
+        began.set()
+        await goes_on.wait()
+        finished.append(event.body.decode())
+
+    events.consume("c", ("t",), slow)
+    await record(box, events, "t", "first", "second")
+    await events.start()
+    await began.wait()
+    closing = asyncio.ensure_future(events.close())
+    await asyncio.sleep(0)
+    goes_on.set()
+    await closing
+    assert finished == ["first"]
+
+    other, seen = box.open_events(), Seen()
+    other.consume("c", ("t",), seen)
+    await other.start()
+    await seen.until(bool)
+    assert seen.bodies == ["second"]

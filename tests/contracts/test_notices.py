@@ -1,0 +1,150 @@
+"""Every Notices adapter keeps every promise of engines/notices/port.py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from headwater.engines.clock import Clock
+from headwater.engines.database.schema import notices as rows
+from headwater.engines.database.sqlite import SqliteDatabase
+from headwater.engines.notices.listeners import QUEUED
+from headwater.engines.notices.memory import MemoryNotices
+from headwater.engines.notices.port import NOTICE_BYTES, Notices
+from headwater.engines.notices.table import KEPT_S, PRUNE_EACH, TableNotices
+from headwater.model.errors import InvalidInput
+
+pytestmark = pytest.mark.anyio
+
+Open = Callable[[], Notices]
+News = AsyncIterator[tuple[str, bytes]]
+
+
+class OwnTime(Clock):
+    at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture(params=["memory", "table"])
+async def open_notices(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Open one more handle: of one process the same, of one host another process's."""
+    opened: list[Notices] = []
+    databases: list[SqliteDatabase] = []
+
+    def opener() -> Notices:
+        if request.param == "memory":
+            opened[:] = opened or [MemoryNotices()]
+        else:
+            databases.append(SqliteDatabase(tmp_path / "headwater.db"))
+            opened.append(TableNotices(databases[-1], OwnTime()))
+        return opened[-1]
+
+    if request.param == "table":
+        await SqliteDatabase(tmp_path / "headwater.db").migrate()
+    yield opener
+    for notices in opened:
+        await notices.close()
+    for database in databases:
+        await database.close()
+
+
+async def take(news: News, count: int) -> list[tuple[str, bytes]]:
+    async with asyncio.timeout(5.0):
+        return [await anext(news) for _ in range(count)]
+
+
+async def test_another_process_hears(open_notices: Open) -> None:
+    """What is published while the block is open, in order; not what was before."""
+    ours, theirs = open_notices(), open_notices()
+    await theirs.publish("t", b"before")
+    async with ours.listen("t") as news:
+        for i in range(5):
+            await theirs.publish("t", str(i).encode())
+        assert await take(news, 5) == [("t", str(i).encode()) for i in range(5)]
+
+
+async def test_our_own_news_comes_too(open_notices: Open) -> None:
+    notices = open_notices()
+    async with notices.listen("t") as news:
+        await notices.publish("t")
+        assert await take(news, 1) == [("t", b"")]
+
+
+async def test_topics_and_prefixes(open_notices: Open) -> None:
+    """Each notice once, however many of one's topics match it."""
+    notices = open_notices()
+    async with notices.listen("video:*", "jobs", "video:1") as some, notices.listen("*") as every:
+        for topic in ("video:1", "jobs", "jobs:2", "videos", "video:"):
+            await open_notices().publish(topic)
+        assert [topic for topic, _ in await take(some, 3)] == ["video:1", "jobs", "video:"]
+        heard = {topic for topic, _ in await take(every, 5)}
+        assert heard == {"video:1", "jobs", "jobs:2", "videos", "video:"}
+
+
+async def test_listening_ends_with_the_block(open_notices: Open) -> None:
+    """One listener's end is not another's, and a new one hears only what is new."""
+    notices = open_notices()
+    async with notices.listen("t") as outer:
+        async with notices.listen("t") as inner:
+            await notices.publish("t", b"1")
+            await take(inner, 1)
+        await notices.publish("t", b"2")
+        async with notices.listen("t") as late:
+            await notices.publish("t", b"3")
+            assert await take(late, 1) == [("t", b"3")]
+        assert await take(outer, 3) == [("t", b"1"), ("t", b"2"), ("t", b"3")]
+
+
+async def test_nobody_listening_is_fine(open_notices: Open) -> None:
+    await open_notices().publish("t", bytes(NOTICE_BYTES))
+    with pytest.raises(InvalidInput):
+        await open_notices().publish("t", bytes(NOTICE_BYTES + 1))
+
+
+async def test_closing_ends_the_wait(open_notices: Open) -> None:
+    notices = open_notices()
+    async with notices.listen("t") as news:
+        await notices.close()
+        async with asyncio.timeout(5.0):
+            assert [item async for item in news] == []
+
+
+async def test_a_slow_listener_loses_the_oldest() -> None:
+    """And the publisher never waits for it."""
+    notices = MemoryNotices()
+    async with notices.listen("t") as news:
+        for i in range(QUEUED + 10):
+            await notices.publish("t", str(i).encode())
+        assert await take(news, 1) == [("t", b"10")]
+
+
+async def test_old_rows_go(tmp_path: Path) -> None:
+    """Publishers clean up, so that a table nobody reads stays small."""
+    database, clock = SqliteDatabase(tmp_path / "headwater.db"), OwnTime()
+    await database.migrate()
+    notices = TableNotices(database, clock)
+    await asyncio.gather(*(notices.publish("t") for _ in range(PRUNE_EACH)))
+    clock.at += KEPT_S + 1
+    await notices.publish("t")
+    async with database.reader() as session:
+        row = await session.row(select(func.count().label("n")).select_from(rows))
+    assert row == {"n": 1}
+    await database.close()
+
+
+async def test_nobody_listening_costs_no_reads(tmp_path: Path) -> None:
+    """Looking for news ends with the last listener."""
+    database = SqliteDatabase(tmp_path / "headwater.db")
+    await database.migrate()
+    notices = TableNotices(database, OwnTime())
+    async with notices.listen("t") as news:
+        await notices.publish("t")
+        await take(news, 1)
+    assert notices._polling is not None
+    async with asyncio.timeout(5.0):
+        await notices._polling
+    await database.close()
