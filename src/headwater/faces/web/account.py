@@ -130,6 +130,7 @@ def _used_link(site: Site, request: Request) -> Response:
         "message.html",
         status=403,
         here="setup",
+        code=None,
         heading=site.texts("setup.used"),
         sentence=site.texts("setup.used_more"),
         action=site.texts("setup.login"),

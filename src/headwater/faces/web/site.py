@@ -99,6 +99,7 @@ class Site:
             request,
             "message.html",
             status=status,
+            code=status,
             heading=self.texts(f"error.{name}"),
             sentence=sentence,
             action=self.texts(f"error.{action}"),
