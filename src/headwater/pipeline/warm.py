@@ -4,9 +4,11 @@ First seconds first; every missing rung of an index in one decode. A turn is a f
 video; then the job goes back into the queue: nobody's hundred uploads hold up another's one.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
+from headwater.model.errors import CodecFailed
 from headwater.model.ids import GenerationId, TrackId
 from headwater.model.job import Job
 from headwater.model.plan import Plan
@@ -73,7 +75,8 @@ async def warm_turn(
     if cursor == 0:
         await each([*plan.track_ids()], lambda track: make([track], INIT))
         if plan.video:
-            await make([PICTURES], 0)
+            with contextlib.suppress(CodecFailed):  # a video without its poster is still a video
+                await make([PICTURES], 0)
     todo = next_indices(opened, tracks, start=cursor, most=TURN * at_once)
     for at in range(0, len(todo), at_once):
 
