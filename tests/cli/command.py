@@ -17,12 +17,16 @@ class Answer:
     status: int
 
 
+def bare_environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # noqa: TID251
+    return kept | {"COLUMNS": "200", "NO_COLOR": "1"}
+
+
 def headwater(*words: str | Path, **variables: str) -> Answer:
     """Run `headwater` with *words*, and *variables* besides a bare environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # noqa: TID251
     done = subprocess.run(
         [COMMAND, *map(str, words)],
-        env=kept | {"COLUMNS": "200", "NO_COLOR": "1"} | variables,
+        env=bare_environment() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

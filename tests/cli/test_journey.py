@@ -1,0 +1,138 @@
+"""From an empty folder to a restored copy, by the command line alone."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.command import headwater
+from tests.cli.running import EMAIL, PASSWORD, Running, serving
+from tests.support.clips import make_clip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    owner = {"HEADWATER_OWNER_EMAIL": EMAIL, "HEADWATER_OWNER_PASSWORD": PASSWORD}
+    with serving(tmp_path_factory.mktemp("cli") / "data", **owner) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def key(server: Running) -> str:
+    answer = headwater("keys", "create", "--name", "laptop", "--data", server.data)
+    assert answer.status == 0, answer.err
+    return answer.out.removesuffix("\n")
+
+
+@pytest.fixture(scope="module")
+def uploaded(server: Running, key: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One clip, uploaded and waited for until it is ready."""
+    video = make_clip("h264_moov_last", tmp_path_factory.mktemp("clips"))
+    answer = headwater(
+        *("upload", video, "--title", "A walk", "--wait", "ready", "--json"),
+        HEADWATER_SERVER=server.url,
+        HEADWATER_KEY=key,
+    )
+    assert answer.status == 0, answer.out + answer.err
+    outcome: dict[str, str] = json.loads(answer.out)
+    return outcome
+
+
+def test_a_key_is_alone_on_standard_output(key: str) -> None:
+    """So that $(headwater keys create …) is the key."""
+    assert key
+    assert not key.split()[1:]
+
+
+def test_a_key_is_listed_without_its_secret_and_revoked(server: Running) -> None:
+    secret = headwater("keys", "create", "--name", "phone", "--data", server.data).out.strip()
+    listed = headwater("keys", "list", "--data", server.data).out
+    row = next(line for line in listed.splitlines() if "\tphone\t" in line)
+
+    assert secret not in listed
+    assert headwater("keys", "revoke", row.split("\t")[0], "--data", server.data).status == 0
+    assert "phone" not in headwater("keys", "list", "--data", server.data).out
+
+
+def test_an_upload_says_where_to_watch(server: Running, uploaded: dict[str, str]) -> None:
+    assert (uploaded["state"], uploaded["title"]) == ("ready", "A walk")
+    assert uploaded["failure"] is None
+    assert uploaded["watch_url"] == f"{server.url}/watch/{uploaded['id']}"
+    assert 0 <= float(uploaded["playable_s"]) <= float(uploaded["ready_s"])
+
+
+def test_a_file_that_is_no_video_fails_with_a_reason(
+    server: Running, key: str, tmp_path: Path
+) -> None:
+    """And only it: the status is 1, the reason is a sentence."""
+    (tmp_path / "notes.mp4").write_text("not a video at all\n" * 100)
+    answer = headwater(
+        *("upload", tmp_path / "notes.mp4", "--wait", "ready", "--json"),
+        HEADWATER_SERVER=server.url,
+        HEADWATER_KEY=key,
+    )
+    outcome = json.loads(answer.out)
+
+    assert answer.status == 1
+    assert outcome["state"] == "failed"
+    assert outcome["failure"]["reason"].endswith(".")
+
+
+def test_space_and_jobs_speak_of_the_video(server: Running, uploaded: dict[str, str]) -> None:
+    assert "A walk" in headwater("space", "--data", server.data).out
+    jobs = headwater("jobs", "list", "--data", server.data)
+    assert jobs.status == 0
+    assert uploaded["id"] in jobs.out
+
+
+def test_check_names_every_engine(server: Running) -> None:
+    answer = headwater("check", "--data", server.data)
+    parts = {line.split("\t")[0] for line in answer.out.splitlines()}
+
+    assert {"database", "events", "notices", "cache", "blobs", "disk", "codec"} <= parts
+
+
+def test_a_backup_taken_while_serving_restores_and_plays(
+    server: Running, uploaded: dict[str, str], tmp_path: Path
+) -> None:
+    """Without segments: the restored server makes them again, the same bytes."""
+    kept, restored = tmp_path / "kept", tmp_path / "restored"
+    assert headwater("backup", kept, "--data", server.data).status == 0
+    assert headwater("restore", kept, "--data", restored).status == 0
+
+    path = uploaded["hls_url"].removeprefix(server.url)
+    before = segments(server.url, path)
+    with serving(restored) as other:
+        after = segments(other.url, path)
+
+    assert before
+    assert before == after
+
+
+def segments(url: str, master: str) -> list[bytes]:
+    """Return the segments of the first playlist of *master*, in order."""
+    with httpx.Client(base_url=url, timeout=60) as http:
+        names = lines(http, master)
+        playlist = str(http.base_url.join(master).join(names[0]))
+        places = lines(http, playlist)
+        return [
+            http.get(httpx.URL(playlist).join(place)).raise_for_status().content for place in places
+        ]
+
+
+def lines(http: httpx.Client, path: str) -> list[str]:
+    text = http.get(path).raise_for_status().text
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_a_port_in_use_is_said_in_a_sentence(server: Running, tmp_path: Path) -> None:
+    port = server.url.rpartition(":")[2]
+    answer = headwater("serve", "--data", tmp_path, "--port", port, HEADWATER_INTERNAL_PORT="0")
+
+    assert answer.status != 0
+    assert "Traceback" not in answer.err
+    assert port in answer.err
+    assert sys.executable not in answer.err
