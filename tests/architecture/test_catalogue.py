@@ -6,8 +6,7 @@ from pathlib import Path
 
 from headwater.access.decide import Action
 from headwater.operations.catalogue import CATALOGUE
-from headwater.operations.table import as_markdown
-from tests.architecture.source import PACKAGE, ROOT, modules, name_of
+from tests.architecture.source import PACKAGE, modules, name_of
 
 ROWS = {row.name for row in CATALOGUE}
 ASKING = {"run", "ask", "_ask", "_run", "call"}
@@ -67,8 +66,3 @@ def test_permissions_are_declared_and_used() -> None:
 def _names(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-
-
-def test_the_printed_catalogue_is_fresh() -> None:
-    """Mend with: headwater operations --markdown > docs/operations.md."""
-    assert (ROOT / "docs" / "operations.md").read_text() == as_markdown(CATALOGUE)
