@@ -37,6 +37,18 @@ SECURITY = {
     "session": {"type": "apiKey", "in": "cookie", "name": "headwater"},
     "key": {"type": "http", "scheme": "bearer"},
 }
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"const": "progress"},
+        "id": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/VideoNews"},
+        },
+    },
+}
 NOTHING: Mapping[int, str] = MappingProxyType({})
 EVERYWHERE = (401, 403, 422, 429, 500, 503)  # a wrong key, a foreign page, a bad value, …
 
@@ -69,7 +81,7 @@ def answers(
 def events(*problems: int) -> dict[str, Any]:
     """Return what documents a stream of server-sent events, each with VideoNews as its data."""
     made = answers(None, *problems, also={204: "Nothing will follow."})
-    made["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    made["responses"][200]["content"] = {"text/event-stream": {"schema": EVENT}}
     return made
 
 

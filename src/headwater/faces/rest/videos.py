@@ -76,8 +76,8 @@ class Videos:
 
     async def edit(self, request: Request, video_id: str, if_match: IfMatch = None) -> Response:
         """Change title, description or visibility; what is left out stays."""
-        if_version = version_of(if_match)
         patch = await body_of(request, VideoPatch)
+        if_version = version_of(if_match)
         fields = {
             name: value
             for name in patch.__struct_fields__
