@@ -28,7 +28,9 @@ from headwater.uploads.access import get_upload, require_video
 from headwater.uploads.publish import publish
 from headwater.uploads.room import UploadLimits, account_room, require_account_room
 
-LOCK_S = 10.0  # renewed with each part, so every 5 s and the time of a flush
+# Renewed with each part: every 5 s and a flush. Lapsed, it is good until somebody takes it.
+# tus-js-client gives up 9 s after a server was killed and came back: by then it must have lapsed.
+LOCK_S = 7.0
 BUSY = "Another connection is sending this upload right now."
 
 
