@@ -5,9 +5,18 @@ from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
 from typing import Self
 
+import anyio
+
 from headwater.containers.isobmff.fragments import read_encoded
 from headwater.engines.media import arguments, text
 from headwater.engines.media.port import Encoded, EncodedSample, Look, Window
+from headwater.engines.media.probe_sandbox import (
+    LAYERS,
+    NEEDED,
+    Layer,
+    sandbox_layers,
+    sandboxed,
+)
 from headwater.engines.media.process import Codec, Finished, Limits, run, stream
 from headwater.engines.reach import Reach
 from headwater.model.errors import CodecFailed, Unavailable, UnreadableMedia
@@ -25,25 +34,42 @@ class FfmpegMedia:
 
     reach = Reach.HOST
 
-    def __init__(self, codec: Codec, *, build: str) -> None:
+    def __init__(self, codec: Codec, *, build: str, layers: list[Layer]) -> None:
         self._codec = codec
+        self._layers = layers
         self._build = build
         self._blanks: OrderedDict[tuple[str, ...], Encoded] = OrderedDict()
 
     @classmethod
     async def open(cls, program: str, *, waive: Collection[str] = ()) -> Self:
-        """Open the ffmpeg at *program*.
+        """Open the ffmpeg at *program*, trying its sandbox once.
+
+        Every layer that works now must work in each run.
 
         Raises:
-            Unavailable: it does not run, has no libx264, or its sandbox lacks a layer that *waive*
-                ("network", "files") does not name.
+            Unavailable: it does not run, has no libx264, or its sandbox does not hold off the
+                "network" or foreign "files", and *waive* does not name that.
         """
-        codec = Codec(program=program, sandbox={"waive": sorted(waive)})
-        return cls(codec, build=await read_build(codec))
+        layers = await sandbox_layers(program)
+        works = {layer.name: layer.works for layer in layers}
+        lacking = [need for need, promise in NEEDED.items() if not works[promise]]
+        if refused := [need for need in lacking if need not in waive]:
+            raise Unavailable(
+                f"The codec sandbox cannot hold off {' and '.join(refused)} on this machine; "
+                "HEADWATER_SANDBOX can waive that by name."
+            )
+        required = tuple(layer for layer in LAYERS if works[layer])
+        codec = await anyio.to_thread.run_sync(sandboxed, program, required)
+        return cls(codec, build=await read_build(codec), layers=layers)
 
     @property
     def build(self) -> str:
         return self._build
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of the sandbox as they were found at the start."""
+        return self._layers
 
     async def look(self, window: Window, *, kind: str) -> Look:
         finished = await run(
