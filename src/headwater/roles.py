@@ -140,6 +140,7 @@ async def http_server(
 
     Raises SettingsError if the address cannot be had.
     """
+    refuse_taken(host, port)
     server = Server(
         app,
         address=host,
@@ -172,6 +173,21 @@ async def http_server(
         # The server's own deadline would skip the drain (trap 3), so it is ours.
         await asyncio.wait({serving}, timeout=drain_s)
         serving.cancel()
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Raise SettingsError if the address cannot be had.
+
+    The server shares its port with whoever else shares it, so that two of them would each get half
+    of the requests: the address is tried here alone first.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
 
 
 def free_port(host: str) -> int:
