@@ -1,13 +1,12 @@
 """Which layers of the sandbox work here: each is raised once, then attacked from inside."""
 
-import json
 import platform
 import re
 import struct
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
@@ -46,8 +45,7 @@ async def sandbox_layers(program: str) -> list[Layer]:
         Unavailable: there is no such program, or nothing could be started at all.
     """
     codec = await anyio.to_thread.run_sync(sandboxed, program)
-    answer = await _probe(codec)
-    failures, escapes = answer["failures"], answer["escapes"]
+    failures, escapes = await _probe(codec)
     layers = [
         Layer(name, name not in failures, failures.get(name, detail))
         for name, detail in LAYERS.items()
@@ -68,23 +66,27 @@ def sandboxed(program: str, required: Sequence[str] = ()) -> Codec:
     path = Path(program).resolve()
     return Codec(
         program=str(path),
-        sandbox={
-            "files": [str(path), *_libraries(path)],
-            "descriptor": PROGRAM_DESCRIPTOR,
-            "seccomp": (seccomp_program(platform.machine()) or b"").hex(),
-            "required": list(required),
-        },
+        sandbox=(
+            *(("file", file) for file in (str(path), *_libraries(path))),
+            ("descriptor", str(PROGRAM_DESCRIPTOR)),
+            ("seccomp", (seccomp_program(platform.machine()) or b"").hex()),
+            *(("required", layer) for layer in required),
+        ),
     )
 
 
-async def _probe(codec: Codec) -> dict[str, Any]:
-    probing = Codec(program=codec.program, sandbox={**codec.sandbox, "probe": True})
+async def _probe(codec: Codec) -> tuple[dict[str, str], list[str]]:
+    """Return why layers failed, and what was possible from inside."""
+    probing = Codec(program=codec.program, sandbox=(*codec.sandbox, ("probe", "")))
     try:
         finished = await run(probing, (), body=b"", outputs=0, limits=PROBE)
-        answer: dict[str, Any] = json.loads(finished.errors)
-    except (CodecFailed, ValueError) as error:
+    except CodecFailed as error:
         raise Unavailable(f"The codec sandbox cannot be tried: {error}") from None
-    return answer
+    told = finished.errors.decode("utf-8", "replace")
+    if finished.status != 0:
+        raise Unavailable(f"The codec sandbox cannot be tried: {told[-200:]}")
+    failures = dict(re.findall(r"^failed=([^:]+): (.*)$", told, re.MULTILINE))
+    return failures, re.findall(r"^escape=(.*)$", told, re.MULTILINE)
 
 
 def _libraries(path: Path) -> list[str]:

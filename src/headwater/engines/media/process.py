@@ -6,16 +6,14 @@ limit is broken, and is always waited for: nothing outlives the call that starte
 
 import asyncio
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import anyio
 
@@ -48,10 +46,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
-    """A program that may be started, and the sandbox it gets (see launch.py)."""
+    """A program that may be started, and the sandbox it gets: orders of launch.py."""
 
     program: str
-    sandbox: dict[str, Any] = field(default_factory=dict)
+    sandbox: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +262,18 @@ def _spawn(
     background: bool,
 ) -> "subprocess.Popen[bytes]":
     errors, *outputs, feeding = child
-    orders = {
-        **codec.sandbox,
-        "parent": os.getpid(),
-        "outputs": outputs,
-        "background": background,
-        "cpu_s": limits.cpu_s,
-        "memory_bytes": limits.memory_bytes,
-    }
+    orders = [
+        *codec.sandbox,
+        ("parent", os.getpid()),
+        ("cpu_s", limits.cpu_s),
+        ("memory_bytes", limits.memory_bytes),
+        *(("output", output) for output in outputs),
+        *((("background", ""),) if background else ()),
+    ]
+    said = "\n".join(f"{name}={value}" for name, value in orders)
     interpreter = os.path.realpath(sys.executable)  # a shim would start twice
     return subprocess.Popen(  # noqa: S603
-        [interpreter, "-I", "-S", str(LAUNCHER), json.dumps(orders), codec.program, *arguments],
+        [interpreter, "-I", "-S", str(LAUNCHER), said, codec.program, *arguments],
         stdin=feeding,
         stdout=errors,  # what it prints there is talk; results go to pipes of their own
         stderr=errors,
