@@ -74,9 +74,7 @@ async def actor_of(core: Core, email: str = EMAIL) -> Actor:
         found = await accounts_repository.find_by_email(work.session, email)
     assert found is not None
     account = found[0]
-    return Actor(
-        kind=ActorKind.SESSION, account=account.id, role=account.role, address=ADDRESS
-    )
+    return Actor(kind=ActorKind.SESSION, account=account.id, role=account.role, address=ADDRESS)
 
 
 async def add_member(core: Core, email: str) -> Actor:

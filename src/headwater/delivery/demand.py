@@ -6,7 +6,7 @@ Promises  held at most HELD_S; one client may wait for only so many segments of 
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 
 import anyio
 
@@ -16,6 +16,7 @@ from headwater.engines.notices.port import Notices
 from headwater.engines.work import Units
 from headwater.model.errors import BlobNotFound, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.observe.metrics import DEMANDS_WAITING
 from headwater.pipeline import advance
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
@@ -23,9 +24,11 @@ from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
 HELD_S = 8.0
 AHEAD = 3
 LOOK_S = 0.5  # how often a waiter looks for itself, should the notice be lost
-MOST_PER_CLIENT = 12  # players fetch a few tracks at once, and abandon some when they seek
+MOST_PER_CLIENT = 12  # different ones; players fetch a few tracks at once and abandon some
 MOST_WAITING = 256
 RETRY_S = 2.0
+
+Name = tuple[GenerationId, TrackId, int]
 
 
 class Demands:
@@ -33,8 +36,8 @@ class Demands:
 
     def __init__(self, *, units: Units, blobs: Blobs, notices: Notices, clock: Clock) -> None:
         self._units, self._blobs, self._notices, self._clock = units, blobs, notices, clock
-        self._waiting: dict[tuple[GenerationId, TrackId, int], asyncio.Task[Stored]] = {}
-        self._clients: Counter[tuple[str, VideoId]] = Counter()
+        self._waiting: dict[Name, asyncio.Task[Stored]] = {}
+        self._clients: defaultdict[tuple[str, VideoId], Counter[Name]] = defaultdict(Counter)
 
     async def until_there(
         self,
@@ -52,26 +55,34 @@ class Demands:
             RateLimited: *client* waits for too many segments of this video already.
             Unavailable: too many wait in all, it was not made within HELD_S, or cannot be made.
         """
-        if self._clients[client, video] >= MOST_PER_CLIENT:
+        name = (generation, track, index)
+        mine = self._clients[client, video]
+        if name not in mine and len(mine) >= MOST_PER_CLIENT:
             raise RateLimited(
                 "You already wait for many parts of this video; please slow down.",
                 retry_after_s=RETRY_S,
             )
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Many parts are being prepared right now.", retry_after_s=RETRY_S)
-        name = (generation, track, index)
-        self._clients[client, video] += 1
+        mine[name] += 1
         try:
             task = self._waiting.get(name)
             if task is None:
                 task = asyncio.ensure_future(self._demand(video, *name, segments=segments))
                 self._waiting[name] = task
-                task.add_done_callback(lambda _: self._waiting.pop(name, None) and None)
+                DEMANDS_WAITING.set(len(self._waiting))
+                task.add_done_callback(lambda _: self._done(name))
             return await asyncio.shield(task)
         finally:
-            self._clients[client, video] -= 1
-            if not self._clients[client, video]:
-                del self._clients[client, video]
+            mine[name] -= 1
+            if not mine[name]:
+                del mine[name]
+            if not mine:
+                self._clients.pop((client, video), None)
+
+    def _done(self, name: Name) -> None:
+        self._waiting.pop(name, None)
+        DEMANDS_WAITING.set(len(self._waiting))
 
     async def _demand(
         self,

@@ -20,6 +20,18 @@ REQUESTS = Counter(
 )
 REQUESTS_OPEN = Gauge("headwater_http_requests_open", "HTTP requests being answered now.")
 LOGIN_REFUSED = Counter("headwater_logins_refused_total", "Logins refused, by why.", ["why"])
+PIECES_MADE = Counter(
+    "headwater_pieces_made_total",
+    "Segments, inits and pictures made by this process, by kind and by who waited (urgent, warm).",
+    ["kind", "for_whom"],
+)
+PIECE_SECONDS = Histogram(
+    "headwater_piece_seconds",
+    "Wall time of making one index of one or more tracks, waiting for a turn not included.",
+    ["for_whom"],
+    buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+)
+DEMANDS_WAITING = Gauge("headwater_demands_waiting", "Missing segments that somebody waits for.")
 
 EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 

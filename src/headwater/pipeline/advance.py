@@ -281,6 +281,7 @@ async def list_demands(*, work: Work) -> list[Demand]:
 
 
 async def forget_demands(*, work: Work, asked_before: float) -> None:
+    """Drop demands that nobody waits for any more."""
     await demands_repository.forget_before(work.session, asked_before)
 
 

@@ -14,6 +14,7 @@ from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
 from headwater.model.errors import BlobNotFound, HeadwaterError
 from headwater.model.ids import GenerationId, TrackId
+from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import INIT, PICTURES, blob_key
@@ -25,6 +26,10 @@ from headwater.planning.document import decode_plan
 REMEMBERED = 32
 
 log = structlog.get_logger(__name__)
+
+
+def _kind(track: TrackId, index: int) -> str:
+    return "picture" if track == PICTURES else "init" if index == INIT else "segment"
 
 
 class Maker:
@@ -115,8 +120,11 @@ class Maker:
         damaged: list[TrackId] = []
         won: list[BlobKey] = []
         if missing:
+            whom = "urgent" if urgent else "warm"
             async with turn():
-                bodies = await self._bodies(material, missing, index, urgent=urgent)
+                with PIECE_SECONDS.labels(whom).time():
+                    bodies = await self._bodies(material, missing, index, urgent=urgent)
+            PIECES_MADE.labels(_kind(missing[0], index), whom).inc(len(missing))
             for track, (body, is_damaged) in bodies.items():
                 key = blob_key(material.video, generation, track, index)
                 stored = await self._blobs.put_absent(key, body)

@@ -1,0 +1,131 @@
+"""A real server for tests that need all of it: `headwater serve` in a process of its own.
+
+Flow      serving(folder, name="value of HEADWATER_NAME") starts it on a free port, waits for
+          /health/ready, and ends it after.
+Promises  nothing outlives the block; what the server wrote is in `Server.log` when a test fails.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+EMAIL, PASSWORD = "owner@example.org", "a long enough password"
+START_S = 30.0
+STOP_S = 20.0
+POLL_S = 0.05
+SETUP = re.compile(r"/setup\?token=([\w-]+)")
+
+
+class Server:
+    """One process on *data*; it can be stopped or killed and started again on the same folder."""
+
+    def __init__(self, data: Path, settings: dict[str, str]) -> None:
+        self.data = data
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.metrics_url = f"http://127.0.0.1:{_free_port()}/metrics"
+        self._log = data.parent / f"{data.name}.log"
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")},  # noqa: TID251
+            "HEADWATER_DATA": str(data),
+            "HEADWATER_PORT": self.url.rpartition(":")[2],
+            "HEADWATER_INTERNAL_PORT": self.metrics_url.rpartition(":")[2].partition("/")[0],
+            **{f"HEADWATER_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._cookies: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def setup_path(self) -> str:
+        """The newest one-time set-up link, without the host."""
+        return f"/setup?token={SETUP.findall(self.log)[-1]}"
+
+    def start(self) -> None:
+        """Start and wait until it answers that it is ready."""
+        command = [str(Path(sys.executable).with_name("headwater")), "serve"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that kill() takes the codec processes with it
+            )
+        deadline = time.monotonic() + START_S
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"The server did not start:\n{self.log}")
+            time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """Ask it to end, as a service manager would; kill what does not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the server and every process it started, at once (kill -9)."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """Open a client that is signed in as the owner of `serving(…, owner=True)`."""
+        with httpx.Client(base_url=self.url, timeout=30, cookies=self._cookies) as client:
+            if not self._cookies:
+                signed = {"email": EMAIL, "password": PASSWORD}
+                client.post("/api/v1/session", json=signed).raise_for_status()
+                self._cookies = dict(client.cookies)
+            yield client
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def serving(data: Path, *, owner: bool = True, **settings: str) -> Iterator[Server]:
+    """Serve *data* while the block runs; with *owner* there is an account from the start."""
+    if owner:
+        settings = {"owner_email": EMAIL, "owner_password": PASSWORD} | settings
+    server = Server(data, settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
