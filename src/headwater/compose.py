@@ -372,6 +372,9 @@ async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
     faces = await open_faces(core)
     async with (
         roles.running(core.tickets.forget_on_news(core.notices), failed=stop.set),
+        roles.running(
+            roles.tend_streams(core.tickets.take_watched, core.clock, core.ask), failed=stop.set
+        ),
         roles.http_server(
             open_app(core, faces),
             host=settings.host,

@@ -18,10 +18,11 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from headwater.engines.cache.port import Cache
+from headwater.engines.clock import Clock
 from headwater.engines.events.port import Event, Events
 from headwater.engines.notices.port import Notices
 from headwater.faces.internal import open_internal
-from headwater.model.errors import SettingsError
+from headwater.model.errors import HeadwaterError, SettingsError
 from headwater.operations.units import PURGE_TOPIC
 
 log = structlog.get_logger("headwater")
@@ -44,6 +45,8 @@ ROLES["all"] = tuple(
     name for name in SERVICES if any(name in services for services in ROLES.values())
 )
 
+TEND_S = 10.0
+ABANDONED_S = 60.0  # a request waits 8 s, and its client asks again within seconds
 BACKLOG = 4096
 # Counts connections, idle ones too: at the limit, silent ones keep everybody out (trap 1).
 CONNECTIONS = 16_384
@@ -85,6 +88,18 @@ async def follow_purges(notices: Notices, cache: Cache) -> None:
     async with notices.listen(PURGE_TOPIC) as news:
         async for _, body in news:
             await cache.purge(*msgspec.json.decode(body, type=list[str]))
+
+
+async def tend_streams(take_watched: Callable[[], Any], clock: Clock, ask: Ask) -> None:
+    """Write now and then what was watched, and drop the demands that nobody waits for any more."""
+    while True:
+        await asyncio.sleep(TEND_S)
+        try:
+            if watched := take_watched():
+                await ask("pipeline.touch_tracks", watched=watched)
+            await ask("pipeline.forget_demands", asked_before=clock.now() - ABANDONED_S)
+        except HeadwaterError as error:  # what was watched is only a hint for eviction
+            log.warning("tend_streams", code=error.code)
 
 
 @dataclass(frozen=True, slots=True)
