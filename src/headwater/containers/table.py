@@ -5,25 +5,16 @@ or an EBML element. Arrays are numpy, one entry per sample in decode order, leng
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from headwater.containers.reader import RangeReader as RangeReader  # noqa: PLC0414  its readers
+
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Family = Literal["isobmff", "matroska"]
-
-
-class RangeReader(Protocol):
-    """Bytes by position: a source as one seekable object. Blocking; call from a worker thread."""
-
-    @property
-    def size(self) -> int: ...
-
-    def read_at(self, start: int, size: int) -> bytes:
-        """Return the bytes [*start*, *start*+*size*), fewer only where the source ends."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

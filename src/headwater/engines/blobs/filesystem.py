@@ -17,7 +17,7 @@ from typing import TypeVar, TypeVarTuple
 
 import anyio
 
-from headwater.containers.table import RangeReader
+from headwater.containers.reader import RangeReader
 from headwater.engines.blobs.draft import (
     FOOTER_BYTES,
     Draft,

@@ -11,7 +11,7 @@ from typing import NewType, Protocol
 
 import msgspec
 
-from headwater.containers.table import RangeReader
+from headwater.containers.reader import RangeReader
 from headwater.engines.reach import Reach
 from headwater.model.errors import InvalidInput
 from headwater.model.upload import Extent
