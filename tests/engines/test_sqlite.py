@@ -1,6 +1,7 @@
 """What only SQLite can do: share flushes, fill the disk, leave the loop for a long read."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,6 +110,23 @@ async def test_a_full_disk_refuses_and_keeps(small_disk: Path) -> None:
     again = SqliteDatabase(small_disk / "headwater.db")
     assert await count(again) == 1 + len(results) - len(refused)
     await again.close()
+
+
+async def test_a_block_that_went_on_after_a_full_disk_keeps_nothing(small_disk: Path) -> None:
+    """Whoever swallows the error does not get half of a transaction."""
+    database = SqliteDatabase(small_disk / "headwater.db")
+    await database.migrate()
+    with pytest.raises((StorageFull, Unavailable)):  # noqa: PT012 (the block is what raises)
+        async with database.writer() as session:
+            await session.execute(insert(preferences).values(name="before", value=b""))
+            for size in (20_000_000, 0):
+                with contextlib.suppress(StorageFull):
+                    row = insert(preferences).values(name=f"after {size}", value=bytes(size))
+                    await session.execute(row)
+    assert await count(database) == 0
+    await write(database, "next")
+    assert await count(database) == 1
+    await database.close()
 
 
 async def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class SqliteSession:
     def _in_use(self) -> SqliteConnection:
         if self._connection is None:
             raise RuntimeError("this session's block has ended")
+        if not self._connection.raw.in_transaction:  # a full disk made SQLite roll it all back
+            raise Unavailable("the database took this block back")
         self._database.statements += 1
         return self._connection
 
@@ -87,11 +89,12 @@ class SqliteDatabase:
         self._write_connection: SqliteConnection | None = None
         self._writers: GroupCommit | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[SqliteSession]:
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(self._deadline_s if self._readers.locked() else None):
                 await self._readers.acquire()
         except TimeoutError:
             raise Unavailable("too many reads at the same time", retry_after_s=1) from None
@@ -103,8 +106,9 @@ class SqliteDatabase:
                 yield session
             finally:
                 session.end()
-                connection.raw.execute("ROLLBACK").close()
-                if len(self._idle) < IDLE_READERS:
+                if connection.raw.in_transaction:  # an error of the disk ends it by itself
+                    connection.raw.execute("ROLLBACK").close()
+                if len(self._idle) < IDLE_READERS and not self._closed:
                     self._idle.append(connection)
                 else:
                     connection.close()
@@ -142,6 +146,7 @@ class SqliteDatabase:
         await asyncio.to_thread(_copy, self._path, Path(path))
 
     async def close(self) -> None:
+        self._closed = True
         if self._writers is not None and self._write_connection is not None:
             await self._writers.close()
             await asyncio.to_thread(self._write_connection.close)
@@ -152,6 +157,9 @@ class SqliteDatabase:
         self._threads.shutdown()
 
     async def _open(self, *, writes: bool) -> SqliteConnection:
+        if self._closed:
+            raise Unavailable("the database is closed")
+
         def opened() -> SqliteConnection:
             connection = SqliteConnection(self._engine, self._threads)
             if not writes:
