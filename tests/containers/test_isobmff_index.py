@@ -163,6 +163,22 @@ def test_a_torn_fragment_is_left_out(clip: Clip) -> None:
     index = read_index(MemoryReader(whole[: last + 40]))
     full = read_index(MemoryReader(whole))
     assert 0 < len(index.tracks[0].sizes) < len(full.tracks[0].sizes)
+    assert index.truncated_at_s is not None
+
+
+def test_a_damaged_fragment_is_passed_over(clip: Clip) -> None:
+    """Its neighbours keep their times: each fragment says when it begins."""
+    whole = bytearray(clip("fragmented.mp4").read_bytes())
+    second = whole.index(b"tfhd", whole.index(b"moof", whole.index(b"mdat")))
+    whole[second : second + 4] = b"????"
+    index, full = (
+        read_index(MemoryReader(bytes(whole))),
+        read_index(FileReader(clip("fragmented.mp4"))),
+    )
+    assert len(index.notes) == 1
+    torn, table = index.tracks[0], full.tracks[0]
+    assert set(torn.pts.tolist()) < set(table.pts.tolist())
+    assert int(torn.pts.max()) == int(table.pts.max())
 
 
 def test_a_lost_index_is_said(clip: Clip) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from headwater.model.errors import UnreadableMedia
 
 DAMAGED = "The index of this file is damaged."
+MAX_NUMBERS = 1 << 24  # three columns for each of five million samples
 MAX_CHILDREN = 1 << 20  # a fragment may hold a run per picture; more only costs time
 
 _HEADER = struct.Struct(">I4s")
@@ -72,9 +73,9 @@ def numbers(body: memoryview, at: int, count: int, kind: str) -> npt.NDArray[np.
     """Return *count* big-endian numbers of numpy type *kind* as int64.
 
     Raises:
-        UnreadableMedia: the body holds fewer.
+        UnreadableMedia: the body holds fewer, or they are absurdly many.
     """
-    if count < 0 or at + count * np.dtype(kind).itemsize > len(body):
+    if count > MAX_NUMBERS or at + count * np.dtype(kind).itemsize > len(body):
         raise UnreadableMedia(DAMAGED)
     return np.frombuffer(body, dtype=kind, count=count, offset=at).astype(np.int64)
 

@@ -7,23 +7,24 @@ from typing import Literal, cast
 import numpy as np
 
 from headwater.containers.isobmff.boxes import children
-from headwater.containers.isobmff.runs import Defaults, Run, expand, read_moof, read_trex
+from headwater.containers.isobmff.runs import Defaults, Run, expand, held, read_moof, read_trex
 from headwater.containers.isobmff.samples import Samples, read_samples
 from headwater.containers.isobmff.tracks import Track, read_movie, read_track
 from headwater.containers.limits import (
     MAX_ALL_SAMPLES,
     MAX_INDEX_BYTES,
     MAX_TRACKS,
-    check_count,
     cut_to_bytes,
+    end_s,
 )
 from headwater.containers.table import RangeReader, SourceIndex, TrackTable
 from headwater.model.errors import UnreadableMedia
 
 HEADERS_BYTES = 16_384  # one read serves the small boxes that follow each other
 MAX_BOXES = 1_000_000  # a fragment of one picture each, for four hours
-MAX_MOOF_BYTES = 16 << 20
+MAX_MOOFS_BYTES = 64 << 20  # all of them: a day and a half of two-second fragments
 NO_INDEX = "This file has no index: it was cut off before its end, or its recording never finished."
+TOO_MANY = "This file claims more samples than a video of days has."
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class _Found:
     fragmented: bool = False
     runs: dict[int, list[Run]] = field(default_factory=dict)
     samples: int = 0
+    cut_off: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,25 +53,32 @@ def read_index(reader: RangeReader) -> SourceIndex:
     total = 0
     for track in tracks:
         try:
-            table = _table(track, found)
+            table = _table(track, found, file_size=reader.size)
         except UnreadableMedia as error:
             found.notes.append(f"Track {track.id} is left out: {error}")
             continue
         total += len(table.sizes)
         if total > MAX_ALL_SAMPLES:
-            raise UnreadableMedia("This file claims more samples than a video of days has.")
+            raise UnreadableMedia(TOO_MANY)
         tables.append(table)
     if not any(table.kind != "other" for table in tables):
         raise UnreadableMedia(
             next(iter(found.notes), "There is no picture and no sound in this file.")
         )
-    index = SourceIndex(family="isobmff", tracks=tuple(tables), notes=tuple(found.notes))
+    ends = [end_s(table) for table in tables if table.kind != "other" and len(table.pts)]
+    index = SourceIndex(
+        family="isobmff",
+        tracks=tuple(tables),
+        truncated_at_s=min(ends) if found.cut_off and ends else None,
+        notes=tuple(found.notes),
+    )
     return cut_to_bytes(index, reader.size)
 
 
 def _walk(reader: RangeReader) -> _Found:
     found = _Found()
     trex: dict[int, Defaults] = {}
+    moofs_left = MAX_MOOFS_BYTES
     for kind, start, body, stop in _top_boxes(reader):
         if kind == b"moov" and found.moov is None:
             found.moov = _whole(reader, body, stop, MAX_INDEX_BYTES)
@@ -78,14 +87,35 @@ def _walk(reader: RangeReader) -> _Found:
                 break
         elif kind == b"moof" and found.moov is not None:
             if stop > reader.size:
-                found.notes.append("The last fragment is cut off.")
+                found.cut_off = True
                 break
-            moof = _whole(reader, body, stop, MAX_MOOF_BYTES)
-            for track, run in read_moof(moof, position=start, trex=trex):
-                found.samples += run.count
-                check_count(found.samples // 2)  # all tracks together, before anything is expanded
-                found.runs.setdefault(track, []).append(run)
+            moof = _whole(reader, body, stop, moofs_left)
+            moofs_left -= len(moof)
+            _open_moof(found, moof, position=start, trex=trex, file_size=reader.size)
     return found
+
+
+def _open_moof(
+    found: _Found,
+    moof: memoryview,
+    *,
+    position: int,
+    trex: dict[int, Defaults],
+    file_size: int,
+) -> None:
+    """Add the runs of a fragment; a damaged one is passed over, its neighbours stand."""
+    try:
+        told = read_moof(moof, position=position, trex=trex)
+        runs = [(track, held(run, file_size)) for track, run in told]
+    except UnreadableMedia:
+        if len(found.notes) < MAX_TRACKS:
+            found.notes.append("A damaged fragment was passed over.")
+        return
+    for track, run in runs:
+        found.samples += run.count
+        found.runs.setdefault(track, []).append(run)
+    if found.samples > MAX_ALL_SAMPLES:
+        raise UnreadableMedia(TOO_MANY)
 
 
 def _open_moov(found: _Found) -> dict[int, Defaults]:
@@ -151,8 +181,8 @@ def _tracks(found: _Found) -> list[Track]:
     return [track for track in tracks if track.id not in chapters]
 
 
-def _table(track: Track, found: _Found) -> TrackTable:
-    samples = read_samples(track.boxes, track.entry, kind=track.kind)
+def _table(track: Track, found: _Found, *, file_size: int) -> TrackTable:
+    samples = read_samples(track.boxes, track.entry, kind=track.kind, file_size=file_size)
     runs = found.runs.get(track.id)
     if runs:
         samples = _joined(samples, runs, kind=track.kind)

@@ -1,6 +1,6 @@
 """Sample tables: stbl boxes into arrays, no loop per sample (ISO/IEC 14496-12 §8.6, §8.7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +51,8 @@ def no_samples() -> Samples:
     )
 
 
-def read_samples(stbl: Boxes, entry: Entry, *, kind: str) -> Samples:
-    """Expand the tables of one track.
+def read_samples(stbl: Boxes, entry: Entry, *, kind: str, file_size: int) -> Samples:
+    """Expand the tables of one track; samples of one size are no more than the file can hold.
 
     Raises:
         UnreadableMedia: a table promises more than it holds, or more than MAX_SAMPLES.
@@ -66,7 +66,10 @@ def read_samples(stbl: Boxes, entry: Entry, *, kind: str) -> Samples:
     if not len(chunks.offsets):
         return no_samples()
     if kind == "audio" and _is_uniform(stbl, entry, constant=constant):
-        return _packets(chunks, entry, constant=constant, count=count)
+        return _packets(chunks, entry, constant=constant, count=count, file_size=file_size)
+    if constant:
+        chunks = _held(chunks, constant, file_size)
+        count = min(count, int(chunks.counts.sum()))
     check_count(count)
     return _singles(stbl, chunks, _sizes(stbl, constant, count), kind=kind)
 
@@ -187,11 +190,21 @@ def _is_uniform(stbl: Boxes, entry: Entry, *, constant: int) -> bool:
     return bool(constant) and bool(entry.packet_bytes or constant)
 
 
-def _packets(chunks: _Chunks, entry: Entry, *, constant: int, count: int) -> Samples:
+def _held(chunks: _Chunks, unit_bytes: int, file_size: int) -> _Chunks:
+    """End each chunk one unit after the file ends: enough to see that something is missing."""
+    room = np.clip(file_size - chunks.offsets, 0, file_size) // unit_bytes + 1
+    return replace(chunks, counts=np.minimum(chunks.counts, room))
+
+
+def _packets(
+    chunks: _Chunks, entry: Entry, *, constant: int, count: int, file_size: int
+) -> Samples:
     """One row per up to PACKET_SAMPLES samples of one chunk."""
     unit_samples = max(entry.packet_samples, 1)
     unit_bytes = entry.packet_bytes or constant * unit_samples
     step = max(PACKET_SAMPLES // unit_samples, 1) * unit_samples
+    held = _held(chunks, unit_bytes, file_size).counts * unit_samples
+    chunks = replace(chunks, counts=np.minimum(chunks.counts, held))
     ends = np.minimum(np.cumsum(np.minimum(chunks.counts, 1 << 40)), count)
     counts = np.diff(ends, prepend=0)
     rows = -(-counts // step)

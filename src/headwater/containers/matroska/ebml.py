@@ -9,6 +9,9 @@ MAX_CHILDREN = 1 << 16
 DAMAGED = "The index of this file is damaged."
 
 
+Elements = dict[int, memoryview]  # id → body
+
+
 class Element(NamedTuple):
     """One element in memory: *raw* is all of it, *body* what follows id and size."""
 
@@ -53,12 +56,17 @@ def children(data: memoryview) -> Iterator[Element]:
     raise UnreadableMedia(DAMAGED)
 
 
-def by_id(data: memoryview) -> dict[int, memoryview]:
+def by_id(data: memoryview) -> Elements:
     """Return the body of the first child of each id."""
-    found: dict[int, memoryview] = {}
+    found: Elements = {}
     for child in children(data):
         found.setdefault(child.id, child.body)
     return found
+
+
+def read_unsigned(elements: Elements, kind: int, usual: int = 0) -> int:
+    body = elements.get(kind)
+    return usual if body is None or len(body) > 8 else int.from_bytes(body, "big")
 
 
 def element(kind: int, *parts: bytes) -> bytes:

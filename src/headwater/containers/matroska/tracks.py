@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from headwater.containers import aac
 from headwater.containers.matroska import ids
 from headwater.containers.matroska.codecs import codec_of
-from headwater.containers.matroska.ebml import Element, by_id, children
+from headwater.containers.matroska.ebml import Element, Elements, by_id, children, read_unsigned
+from headwater.containers.matroska.ticks import LONGEST_NANOSECONDS
 from headwater.model.errors import UnreadableMedia
 
 KINDS = {1: "video", 2: "audio"}
 HEADER_STRIPPING = 3
 MAX_SIDE = 1 << 17  # pixels
-
-Elements = dict[int, memoryview]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +46,20 @@ def read_track(entry: Element) -> Track:
         UnreadableMedia: it is encrypted, compressed or has no number.
     """
     inside = by_id(entry.body)
-    number = unsigned(inside, ids.TRACK_NUMBER)
+    number = read_unsigned(inside, ids.TRACK_NUMBER)
     if not 0 < number < 1 << 20:
         raise UnreadableMedia("it has no number")
-    kind = KINDS.get(unsigned(inside, ids.TRACK_TYPE), "other")
+    kind = KINDS.get(read_unsigned(inside, ids.TRACK_TYPE), "other")
     audio = by_id(inside[ids.AUDIO]) if ids.AUDIO in inside else {}
     video = by_id(inside[ids.VIDEO]) if ids.VIDEO in inside else {}
     name = text(inside, ids.CODEC_ID)
     codec, config = codec_of(
-        name, bytes(inside.get(ids.CODEC_PRIVATE, b"")), bits=unsigned(audio, 0x6264, 16)
+        name,
+        bytes(inside.get(ids.CODEC_PRIVATE, b"")),
+        bits=read_unsigned(audio, ids.BIT_DEPTH, 16),
     )
     language = text(inside, ids.LANGUAGE_BCP47) or text(inside, ids.LANGUAGE) or "eng"
-    width, height = unsigned(video, ids.PIXEL_WIDTH), unsigned(video, ids.PIXEL_HEIGHT)
+    width, height = read_unsigned(video, ids.PIXEL_WIDTH), read_unsigned(video, ids.PIXEL_HEIGHT)
     channels, rate = _sound(audio, kind)
     if codec == "aac":
         config = config or _aac_config(name, channels, rate)
@@ -74,9 +75,9 @@ def read_track(entry: Element) -> Track:
         prefix=_prefix(inside),
         language=language if language.replace("-", "").isalnum() else "und",
         name=text(inside, ids.NAME)[:100],
-        default=bool(unsigned(inside, ids.FLAG_DEFAULT, 1)),
-        default_duration=min(unsigned(inside, ids.DEFAULT_DURATION), 1 << 40),
-        delay=min(unsigned(inside, ids.CODEC_DELAY), 1 << 40),
+        default=bool(read_unsigned(inside, ids.FLAG_DEFAULT, 1)),
+        default_duration=min(read_unsigned(inside, ids.DEFAULT_DURATION), LONGEST_NANOSECONDS),
+        delay=min(read_unsigned(inside, ids.CODEC_DELAY), LONGEST_NANOSECONDS),
         width=min(width, MAX_SIDE),
         height=min(height, MAX_SIDE),
         sample_aspect=_sample_aspect(video, width, height),
@@ -84,11 +85,6 @@ def read_track(entry: Element) -> Track:
         channels=channels,
         sample_rate=rate,
     )
-
-
-def unsigned(elements: Elements, kind: int, usual: int = 0) -> int:
-    body = elements.get(kind)
-    return usual if body is None or len(body) > 8 else int.from_bytes(body, "big")
 
 
 def real(elements: Elements, kind: int, usual: float = 0.0) -> float:
@@ -109,7 +105,7 @@ def _sound(audio: Elements, kind: str) -> tuple[int, int]:
         return 0, 0
     rate = real(audio, ids.SAMPLING_FREQUENCY, 8000.0)
     rate = real(audio, ids.OUTPUT_SAMPLING_FREQUENCY, rate)
-    return unsigned(audio, ids.CHANNELS, 1), int(min(max(rate, 0), 1 << 24) + 0.5)
+    return read_unsigned(audio, ids.CHANNELS, 1), int(min(max(rate, 0), 1 << 24) + 0.5)
 
 
 def _aac_config(name: str, channels: int, rate: int) -> bytes:
@@ -121,9 +117,9 @@ def _aac_config(name: str, channels: int, rate: int) -> bytes:
 
 
 def _sample_aspect(video: Elements, width: int, height: int) -> tuple[int, int]:
-    shown_width = unsigned(video, ids.DISPLAY_WIDTH)
-    shown_height = unsigned(video, ids.DISPLAY_HEIGHT)
-    unit = unsigned(video, ids.DISPLAY_UNIT)
+    shown_width = read_unsigned(video, ids.DISPLAY_WIDTH)
+    shown_height = read_unsigned(video, ids.DISPLAY_HEIGHT)
+    unit = read_unsigned(video, ids.DISPLAY_UNIT)
     if not (width and height and shown_width and shown_height) or unit == 4:
         return (1, 1)
     across, down = shown_width * height, shown_height * width
@@ -153,12 +149,12 @@ def _prefix(inside: Elements) -> bytes:
     if not encodings:
         return b""
     first = encodings[0]
-    if unsigned(first, ids.CONTENT_ENCODING_TYPE):
+    if read_unsigned(first, ids.CONTENT_ENCODING_TYPE):
         raise UnreadableMedia("it is encrypted")
     compression = by_id(first.get(ids.CONTENT_COMPRESSION, memoryview(b"")))
-    algorithm = unsigned(compression, ids.CONTENT_COMP_ALGO)
+    algorithm = read_unsigned(compression, ids.CONTENT_COMP_ALGO)
     if algorithm != HEADER_STRIPPING or len(encodings) > 1:
         raise UnreadableMedia("it is compressed once more by its container")
-    if not unsigned(first, ids.CONTENT_ENCODING_SCOPE, 1) & 1:
+    if not read_unsigned(first, ids.CONTENT_ENCODING_SCOPE, 1) & 1:
         return b""
     return bytes(compression.get(ids.CONTENT_COMP_SETTINGS, b""))

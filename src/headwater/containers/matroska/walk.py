@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from headwater.containers.limits import MAX_INDEX_BYTES, MAX_TRACKS
 from headwater.containers.matroska import ids, laces
 from headwater.containers.matroska.cursor import Cursor
-from headwater.containers.matroska.ebml import by_id, children, read_id, read_size
-from headwater.containers.matroska.tracks import Track, read_track, unsigned
+from headwater.containers.matroska.ebml import by_id, children, read_id, read_size, read_unsigned
+from headwater.containers.matroska.tracks import Track, read_track
 from headwater.model.errors import UnreadableMedia
 
-MAX_ELEMENTS = 12_000_000
+MAX_ELEMENTS = 8_000_000
 MAX_ROWS = 6_000_000  # all tracks together, 32 bytes each
 HEADER_BYTES = 32  # id and size of an element, then a block's own header
 USUAL_SCALE = 1_000_000
@@ -183,7 +183,7 @@ def _describe(cursor: Cursor, kind: int, start: int, size: int, found: Walked) -
         raise UnreadableMedia("The index of this file is larger than that of any real video.")
     body = memoryview(cursor.whole(start, size))
     if kind == ids.INFO:
-        found.scale = unsigned(by_id(body), ids.TIMESTAMP_SCALE) or USUAL_SCALE
+        found.scale = read_unsigned(by_id(body), ids.TIMESTAMP_SCALE) or USUAL_SCALE
         return
     if found.tracks:
         return
