@@ -16,6 +16,7 @@ SD_HEIGHT = 576  # taller pictures that say nothing of their colours are BT.709,
 
 PRE_ROLL = 4  # AAC frames: the error at a join is then that of a continuous encode
 POST_ROLL = 2  # a frame's window reaches one frame on, its block switching looks at one more
+HOLE_S = 0.05  # a step in a window's times from which on sound is missing
 PRIMING = 1  # the encoder's own delay, 1024 samples, is one frame
 
 ALWAYS = ("-nostdin", "-hide_banner", "-nostats", "-protocol_whitelist", "pipe")
@@ -31,6 +32,9 @@ FRAGMENT = (
     *("-movflags", "+empty_moov+default_base_moof+frag_discont+skip_trailer"),
     *("-use_editlist", "0", "-avoid_negative_ts", "disabled", "-f", "mp4"),
 )
+# The usual search ("twoloop") takes seconds of sound to reach its quality, so a piece begins worse
+# than the one before it ended; this one is steady, half the work, and nearer to the source.
+AAC = ("-aac_coder", "fast", "-aac_pns", "0")
 REWRITES = {  # what MOV wants otherwise than a stream brings it
     "aac": "aac_adtstoasc",
     "mpeg4": "mpeg4_unpack_bframes",
@@ -54,13 +58,14 @@ MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt
 
 def encode_config() -> str:
     """Name everything about the arguments that is not in a plan."""
-    return f"{FORMAT};{PRESET};{X264};{SCALER}"
+    return f"{FORMAT};{PRESET};{X264};{SCALER};{' '.join(AAC)}"
 
 
-def input_arguments(window: Window, *, threads: int = 1) -> list[str]:
+def input_arguments(window: Window, *, threads: int = 1, flags2: str = "") -> list[str]:
     """Read *window* from standard input with its own demuxer, timestamps untouched."""
     return [
         *("-copyts", "-noautorotate", "-max_error_rate", "1", "-max_pixels", str(PIXELS)),
+        *(("-flags2", flags2) if flags2 else ()),
         *("-threads", str(threads), "-f", window.demuxer, "-i", "pipe:0"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
     ]
@@ -208,27 +213,32 @@ def blank_arguments(*, rung: Rung, timescale: int) -> list[str]:
 
 
 def audio_arguments(
-    window: Window | None, *, rendition: Rendition, start: int, stop: int
+    window: Window | None, *, rendition: Rendition, at: int, start: int, stop: int
 ) -> list[str]:
-    """Encode grid samples [*start*, *stop*) with pre-roll and post-roll; None is silence."""
+    """Encode grid samples [*start*, *stop*) with pre-roll and post-roll; None is silence.
+
+    Samples are counted from *at*, never placed by a clock: a container's rounding is no hole. A
+    step of more than HOLE_S in the window's own times is one, and becomes silence.
+    """
     rate = rendition.sample_rate
     layout = CHANNEL_LAYOUTS[rendition.channels]
     first = start - PRE_ROLL * SAMPLES_PER_AAC_FRAME
     length = stop - first + POST_ROLL * SAMPLES_PER_AAC_FRAME
-    if window is None:
-        source = f"anullsrc=r={rate}:cl={layout},aformat=sample_fmts=fltp"
+    if window is None or not -length < first - at:
+        graph = f"anullsrc=r={rate}:cl={layout},aformat=sample_fmts=fltp"
     else:
-        source = (
-            f"[0:a:0]asettb=1/{window.timescale},asetpts=PTS{window.base:+d}"
+        place = f"atrim=start_sample={first - at}" if first >= at else f"adelay={at - first}S:all=1"
+        graph = (
+            f"[0:a:0]asetpts=PTS-STARTPTS,aresample=async=1:first_pts=0:min_hard_comp={HOLE_S}"
             f",aresample={rate}:out_sample_fmt=fltp:out_chlayout={layout}"
-            f",aresample=async=1:first_pts={first}:min_comp=0.000001:min_hard_comp=0.01"
+            f",asetpts=N,{place},asetpts=N"
         )
-    graph = f"{source},apad=whole_len={length},atrim=end_sample={length},asetpts=N[out0]"
+    graph += f",apad=whole_len={length},atrim=end_sample={length},asetpts=N[out0]"
     return [
         *(*ALWAYS, "-loglevel", "level+error"),
-        *(input_arguments(window) if window else ()),
+        *(input_arguments(window, flags2="+skip_manual") if window else ()),
         *("-filter_complex_threads", "1", "-filter_complex", graph, "-map", "[out0]"),
-        *("-c:a", "aac", "-b:a", str(rendition.bitrate_bps), "-flags:a", "+bitexact"),
+        *("-c:a", "aac", *AAC, "-b:a", str(rendition.bitrate_bps), "-flags:a", "+bitexact"),
         *(*FRAGMENT, f"pipe:{FIRST_OUTPUT}"),
     ]
 

@@ -118,14 +118,23 @@ class FfmpegMedia:
         }
 
     async def encode_audio(
-        self, window: Window, *, rendition: Rendition, start: int, stop: int, urgent: bool
+        self,
+        window: Window,
+        *,
+        rendition: Rendition,
+        at: int,
+        start: int,
+        stop: int,
+        urgent: bool,
     ) -> Encoded:
         expected = (stop - start) // SAMPLES_PER_AAC_FRAME
         errors: list[str] = []
         for source in (window, None) if window.body else (None,):
             finished = await run(
                 self._codec,
-                arguments.audio_arguments(source, rendition=rendition, start=start, stop=stop),
+                arguments.audio_arguments(
+                    source, rendition=rendition, at=at, start=start, stop=stop
+                ),
                 body=window.body,
                 outputs=1,
                 limits=ENCODE,

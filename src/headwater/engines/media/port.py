@@ -89,10 +89,18 @@ class Media(Protocol):
         ...
 
     async def encode_audio(
-        self, window: Window, *, rendition: Rendition, start: int, stop: int, urgent: bool
+        self,
+        window: Window,
+        *,
+        rendition: Rendition,
+        at: int,
+        start: int,
+        stop: int,
+        urgent: bool,
     ) -> Encoded:
         """Encode grid samples [*start*, *stop*) (multiples of 1024) as AAC-LC, seamlessly.
 
+        *at* is where on the grid the window's first decoded sample lies, whatever its clock says.
         A pre-roll before *start* is encoded and thrown away; holes and everything outside the
         source are silence; exactly (stop-start)/1024 samples come back.
         """
