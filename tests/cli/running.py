@@ -34,11 +34,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(data: Path, **variables: str) -> Iterator[Running]:
+def serving(data: Path, *words: str, **variables: str) -> Iterator[Running]:
     """Start a server on *data*, wait until it says where it is, and stop it at the end."""
-    words = [COMMAND, "serve", "--data", str(data), "--port", str(free_port())]
     process = subprocess.Popen(
-        words,
+        [COMMAND, "serve", "--data", str(data), "--port", str(free_port()), *words],
         env=bare_environment()
         | {"HEADWATER_INTERNAL_PORT": "0", "HEADWATER_SANDBOX": "none"}
         | variables,
