@@ -17,6 +17,7 @@ from headwater.model.look import Look
 from headwater.model.plan import SAMPLES_PER_AAC_FRAME as FRAME
 from headwater.model.plan import AudioPlan, Rendition
 from headwater.planning.cuts import AIM_S, LONGEST_S
+from headwater.planning.positions import positions
 from headwater.planning.rates import peak_bps, with_boxes
 from headwater.planning.timeline import Placed, presented
 
@@ -28,6 +29,8 @@ OVERSHOOT = 1.1  # the encoder holds its mean over seconds, not over every frame
 ENCODER_FRAMES = 4  # of pre-roll that the encoder makes and throws away
 PREROLL_S = Fraction(1, 10)  # before those, for the source's decoder: MP3's reservoir, Opus' 80 ms
 PREROLL_SAMPLES = 4
+POSTROLL_FRAMES = 3  # a frame's transform reaches one further, its choice of blocks another
+SILENT_FIRST = {"vorbis"}  # whose first packet only primes the decoder
 AROUND_S = 2  # samples further from a segment than this say nothing about it
 GRID_SLACK_S = 0.02  # how far a copied frame may lie from where the container says
 LATE_S = Fraction(1, 10)  # a copy that starts later than the pictures would leave a hole
@@ -104,6 +107,7 @@ def _encoded(
     cuts = np.array(frames, dtype=np.int64) * FRAME
     seconds = np.diff(cuts) / rate
     bitrate = _bitrate(placed, channels)
+    windows = _windows(placed, cuts, rate)
     spent = seconds * bitrate * OVERSHOOT + 6144 * channels  # + the encoder's own reservoir
     return Rendition(
         id=track,
@@ -113,7 +117,8 @@ def _encoded(
         codecs=CODECS,
         bitrate_bps=bitrate,
         cuts=cuts.tolist(),
-        windows=_windows(placed, cuts, rate),
+        windows=windows,
+        starts=_starts(placed, windows, source_rate=source_rate, rate=rate),
         peak_bps=peak_bps(with_boxes(spent, np.diff(cuts) // FRAME), seconds),
     )
 
@@ -128,24 +133,37 @@ def _bitrate(placed: Placed, channels: int) -> int:
 
 
 def _windows(placed: Placed, cuts: Int64s, rate: int) -> list[tuple[int, int]]:
-    """Return the rows each segment's encode is fed with: pre-roll before, one sample after."""
+    """Return the rows each segment's encode is fed with: pre-roll before, post-roll after."""
     scale = placed.samples.timescale
     times = np.maximum.accumulate(
         np.where(placed.samples.sound, placed.samples.pts, np.iinfo(np.int64).min)
     )
-    starts = cuts[:-1] * scale // rate + placed.shift
-    stops = -(-cuts[1:] * scale // rate) + placed.shift
+    # Python's integers: two days at a timescale of nanoseconds leave 64 bits
+    starts = np.array([cut * scale // rate for cut in cuts[:-1].tolist()]) + placed.shift
+    stops = np.array([-(-cut * scale // rate) for cut in cuts[1:].tolist()]) + placed.shift
     before = int((Fraction(ENCODER_FRAMES * FRAME, rate) + PREROLL_S) * scale)
     at = np.searchsorted(times, starts, side="right") - 1
     lows = np.minimum(
         np.searchsorted(times, starts - before, side="right") - 1, at - PREROLL_SAMPLES
     )
-    lows = np.maximum(lows, np.searchsorted(times, starts - AROUND_S * scale) - 1)
-    highs = np.searchsorted(times, stops) + 1
+    near = np.searchsorted(times, starts - AROUND_S * scale)
+    spans = placed.samples.ends[np.maximum(at, 0)] > starts - AROUND_S * scale
+    lows = np.maximum(lows, np.where(spans, np.minimum(at, near), near))
+    after = -(-POSTROLL_FRAMES * FRAME * scale // rate)
+    highs = np.searchsorted(times, stops + after) + 1
     highs = np.minimum(highs, np.searchsorted(times, stops + AROUND_S * scale))
     lows = np.clip(lows, 0, len(times) - 1)
     highs = np.clip(highs, lows + 1, len(times))
     return list(zip(lows.tolist(), highs.tolist(), strict=True))
+
+
+def _starts(
+    placed: Placed, windows: list[tuple[int, int]], *, source_rate: int, rate: int
+) -> list[int]:
+    """Return where in the grid the first sample lies that each window decodes to."""
+    places = positions(placed, source_rate=source_rate, rate=rate)
+    late = 1 if placed.table.codec in SILENT_FIRST else 0
+    return [round(float(places[min(lo + late, hi - 1)])) for lo, hi in windows]
 
 
 def _copied(

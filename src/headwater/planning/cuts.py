@@ -5,6 +5,7 @@ of those lie more than 10 s apart, at frames between them, and the encode is fed
 before.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from headwater.planning.timeline import Placed, presented
 
 AIM_S = 4.0
 SHORTEST_S = 2.0
-LONGEST_S = 10.0
+LONGEST_S = 10.5  # 10, as HLS rounds: x264's usual 250 frames last 10.43 s at 23.976 per second
 SPARSE_S = 1.0  # closer keyframes than this are thinned: more choice makes no better segments
 TOO_LONG, TOO_SHORT = 1e9, 1e4  # what breaking a bound costs: more than any evenness can win
 
@@ -103,10 +104,12 @@ def _places(candidates: Int64s, times: Int64s, end: int, second: int) -> Int64s:
 
 
 def _thinned(places: Int64s, spacing: int) -> Int64s:
-    """Keep the first of *places* in every *spacing* ticks."""
-    buckets = (places - places[0]) // spacing
-    kept: Int64s = places[np.concatenate(([True], np.diff(buckets) > 0))]
-    return kept
+    """Keep the first of *places* and after each kept one the next that is *spacing* ticks later."""
+    ticks = places.tolist()
+    kept, at = [ticks[0]], 0
+    while (at := bisect_left(ticks, kept[-1] + spacing, at)) < len(ticks):
+        kept.append(ticks[at])
+    return np.array(kept, dtype=np.int64)
 
 
 def _nearest(times: Int64s, wanted: Float64s) -> Int64s:

@@ -63,7 +63,12 @@ def _audio(audio: AudioPlan, turn: Turn) -> AudioPlan:
 
 
 def _rendition(rendition: Rendition, turn: Turn) -> Rendition:
-    return replace(rendition, cuts=turn(rendition.cuts), windows=_windows(rendition.windows, turn))
+    return replace(
+        rendition,
+        cuts=turn(rendition.cuts),
+        windows=_windows(rendition.windows, turn),
+        starts=turn(rendition.starts),
+    )
 
 
 def _windows(windows: list[tuple[int, int]], turn: Turn) -> list[tuple[int, int]]:

@@ -65,7 +65,8 @@ def frame_step(rate: Fraction, short_side: int) -> int:
 def size_of(picture: Picture, short_side: int) -> tuple[int, int]:
     """Return even width and height with *short_side*, as near the picture's shape as they can."""
     own = min(picture.width, picture.height)
-    long_side = max(2, round(max(picture.width, picture.height) * short_side / own / 2) * 2)
+    long_side = round(max(picture.width, picture.height) * short_side / own / 2) * 2
+    long_side = min(max(2, long_side), LONGEST_SIDE)
     if picture.width >= picture.height:
         return long_side, short_side
     return short_side, long_side

@@ -76,7 +76,7 @@ def make_plan(
         config=f"{encoder} plan-{VERSION}",
         video=video,
         audio=audio,
-        notes=notes,
+        notes=[*index.notes, *notes],
     )
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from headwater.containers.table import Bools, Int64s, TrackTable
 
 LONGEST_S = 48 * 3600  # what lies further from the first sample is damage, not a video
+FARTHEST = 1 << 61  # ticks: beyond, sums of two times leave 64 bits
 USUAL_RATE = 25  # samples per second of a track that never says how long one lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """*pts* and *ends* in media ticks per row; rows where *sound* is False hold nothing to present:
-    no bytes, a time out of all bounds, or the same time as an earlier row.
+    no bytes, a time out of all bounds, or the same time as an earlier row. *strays* when some were
+    out of bounds.
     """
 
     timescale: int
@@ -24,6 +26,7 @@ class Samples:
     ends: Int64s
     sync: Bools
     sound: Bools
+    strays: bool
 
 
 def read_samples(table: TrackTable) -> Samples | None:
@@ -33,27 +36,26 @@ def read_samples(table: TrackTable) -> Samples | None:
     sound = (table.sizes > 0) & (table.offsets >= 0)
     if not sound.any():
         return None
+    held = int(sound.sum())
     reach = LONGEST_S * table.timescale
-    middle = int(np.median(table.pts[sound]))
-    sound &= np.abs(table.pts - middle) < reach
-    earliest = int(table.pts[sound].min())
-    sound &= table.pts < earliest + reach
-    sound &= ~_repeated(table.pts, sound)
-    durations = np.where(
-        (table.durations > 0) & (table.durations < reach), table.durations, _usual(table)
-    )
+    pts = np.clip(table.pts, -FARTHEST, FARTHEST)
+    sound &= np.abs(pts - int(np.median(pts[sound]))) < reach
+    if not sound.any():
+        return None
+    sound &= pts < int(pts[sound].min()) + reach
+    strays = int(sound.sum()) < held
+    sound &= ~_repeated(pts, sound)
+    told = (table.durations > 0) & (table.durations < reach)
+    usual = np.median(table.durations[told]) if told.any() else table.timescale // USUAL_RATE
+    durations = np.where(told, table.durations, max(1, int(usual)))
     return Samples(
         timescale=table.timescale,
-        pts=table.pts,
-        ends=table.pts + durations,
+        pts=pts,
+        ends=pts + durations,
         sync=table.sync,
         sound=sound,
+        strays=strays,
     )
-
-
-def _usual(table: TrackTable) -> int:
-    told = table.durations[table.durations > 0]
-    return int(np.median(told)) if len(told) else max(1, table.timescale // USUAL_RATE)
 
 
 def _repeated(pts: Int64s, sound: Bools) -> Bools:

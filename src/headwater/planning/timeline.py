@@ -14,9 +14,10 @@ from fractions import Fraction
 import numpy as np
 
 from headwater.containers.table import Bools, Edit, Int64s, TrackTable
-from headwater.planning.samples import Samples, read_samples
+from headwater.planning.samples import FARTHEST, LONGEST_S, Samples, read_samples
 
 ROUNDING_S = Fraction(1, 500)  # edit lists count in the movie's ticks, often milliseconds
+STRAYS = "Parts of this file are dated days away from the rest; they are left out."
 SEVERAL_SPANS = "This file is edited together from several pieces; only the longest is shown."
 
 
@@ -59,7 +60,7 @@ def spans_of(edits: Sequence[Edit], *, slack: int) -> list[Span]:
     position = 0
     for edit in edits:
         if edit.media_time is None:
-            position += max(0, edit.duration or 0)
+            position = min(position + max(0, edit.duration or 0), FARTHEST)
             continue
         start = max(0, edit.media_time)
         stop = start + edit.duration if edit.duration is not None else None
@@ -72,7 +73,7 @@ def spans_of(edits: Sequence[Edit], *, slack: int) -> list[Span]:
             spans.append(Span(start, stop, position))
         if stop is None:
             break
-        position += stop - start
+        position = min(position + stop - start, FARTHEST)
     return spans
 
 
@@ -92,8 +93,10 @@ def place(
         samples = read_samples(table)
         if samples is None:
             continue
+        if samples.strays:
+            notes.append(STRAYS)
         span, several = _span(table, samples, near=near)
-        if several and SEVERAL_SPANS not in notes:
+        if several:
             notes.append(SEVERAL_SPANS)
         if several and near is None:
             near = Fraction(span.position, table.timescale)
@@ -104,10 +107,14 @@ def place(
         shown = _shown(samples, span)
         if not shown.any():
             continue
+        start = Fraction(_start(table, samples, span, shown), samples.timescale)
+        if starts and abs(start - starts[0]) > LONGEST_S:
+            notes.append(STRAYS)
+            continue
         kept.append((table, samples, span, shown))
-        starts.append(Fraction(_start(table, samples, span, shown), samples.timescale))
+        starts.append(start)
     origin = min(starts, default=Fraction(0))
-    return [_placed(*one, origin=origin) for one in kept], notes
+    return [_placed(*one, origin=origin) for one in kept], list(dict.fromkeys(notes))
 
 
 def _span(table: TrackTable, samples: Samples, *, near: Fraction | None) -> tuple[Span, bool]:
