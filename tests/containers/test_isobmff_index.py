@@ -187,6 +187,15 @@ def test_a_lost_index_is_said(clip: Clip) -> None:
         read_index(MemoryReader(whole[: whole.rindex(b"moov") - 4]))
 
 
+def test_a_protected_track_is_said(clip: Clip) -> None:
+    data = clip("moov_first.mp4").read_bytes()
+    index = read_index(MemoryReader(data.replace(b"mp4a", b"enca")))
+    assert [table.kind for table in index.tracks] == ["video"]
+    assert "protected" in index.notes[0]
+    with pytest.raises(UnreadableMedia, match="protected"):
+        read_index(MemoryReader(data.replace(b"mp4a", b"enca").replace(b"avc1", b"encv")))
+
+
 def test_a_compressed_index_is_refused() -> None:
     data = movie().replace(b"mvhd", b"cmov", 1)
     with pytest.raises(UnreadableMedia, match="compressed"):

@@ -14,6 +14,7 @@ from headwater.containers.isobmff.codecs import (
 )
 from headwater.model.errors import UnreadableMedia
 
+PROTECTED = (b"encv", b"enca", b"drmi", b"drms")  # ISO/IEC 14496-12 §8.12, and Apple's own
 MAX_ENTRIES = 255  # what the index blob can number
 
 
@@ -36,9 +37,11 @@ def entry_boxes(stsd: memoryview) -> list[Box]:
     """Return the sample entries of a stsd body.
 
     Raises:
-        UnreadableMedia: none, or too many.
+        UnreadableMedia: none, too many, or only a key would open them.
     """
     entries = list(children(stsd[8:]))
+    if any(entry.kind in PROTECTED for entry in entries):
+        raise UnreadableMedia("It is protected against copying (DRM).")
     if not 1 <= len(entries) <= MAX_ENTRIES:
         raise UnreadableMedia("A track of this file does not say which codec it is in.")
     return entries
