@@ -176,3 +176,18 @@ def test_every_error_has_a_status() -> None:
     for kind in below(errors.HeadwaterError):
         assert (status_of(kind()) == 500) == (kind is errors.HeadwaterError)
     assert set(errors.HeadwaterError.__subclasses__()) <= set(STATUS)
+
+
+async def test_a_body_of_unsaid_length_is_counted(core: Core) -> None:
+    """Chunked: nothing says beforehand that it is too long."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65_536
+
+    async with client_of(core) as http:
+        answer = await http.post(
+            "/api/v1/keys", content=endless(), headers={"content-type": "application/json"}
+        )
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from headwater.access import proofs_repository
+from headwater.access.tokens import hash_of
 from headwater.compose import Core, open_core
 from headwater.settings import load
 from tests.support.system import (
     EMAIL,
     PASSWORD,
+    actor_of,
     add_member,
     client,
     client_of,
@@ -210,3 +213,15 @@ async def test_the_owner_sees_jobs_and_space(core: Core) -> None:
     assert jobs.json() == {"jobs": []}
     assert missing.status_code == 404
     assert space.json()["videos"] == 0
+
+
+async def test_a_session_ends_by_itself(core: Core) -> None:
+    owner = await actor_of(core)
+    assert owner.account is not None
+    async with core.engines.writer(owner) as work:
+        await proofs_repository.add_session(
+            work.session, hash_of("old"), owner.account, now=0.0, expires_at=work.now - 1
+        )
+
+    async with client(core, cookie="headwater=old") as http:
+        assert (await http.get("/api/v1/session")).json()["account"] is None
