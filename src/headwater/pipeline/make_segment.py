@@ -210,7 +210,12 @@ async def _make_audio(
             lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
         )
         output = await media.encode_audio(
-            window, rendition=rendition, start=start, stop=stop, urgent=urgent
+            window,
+            rendition=rendition,
+            at=rendition.starts[index],
+            start=start,
+            stop=stop,
+            urgent=urgent,
         )
         payload = [sample.data for sample in output.samples]
         damaged = bool(output.errors)

@@ -16,7 +16,7 @@ SD_HEIGHT = 576  # taller pictures that say nothing of their colours are BT.709,
 
 PRE_ROLL = 4  # AAC frames: the error at a join is then that of a continuous encode
 POST_ROLL = 2  # a frame's window reaches one frame on, its block switching looks at one more
-HOLE_S = 0.05  # a step in a window's times from which on sound is missing
+HOLE_S = 0.01  # a step in a window's times from which on sound is missing (planning has the same)
 PRIMING = 1  # the encoder's own delay, 1024 samples, is one frame
 
 ALWAYS = ("-nostdin", "-hide_banner", "-nostats", "-protocol_whitelist", "pipe")
