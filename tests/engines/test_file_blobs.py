@@ -1,10 +1,12 @@
 """What only a folder can do: fill up, keep drafts, be cold, be damaged."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from headwater.engines.blobs.filesystem import FileBlobs
@@ -75,6 +77,38 @@ async def test_cold_pages_come_through_a_thread(tmp_path: Path) -> None:
         assert b"".join([chunk async for chunk in blobs.read(BlobKey("a"))]) == text
     os.close(descriptor)
     blobs.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_leaving_early_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled at any moment, by scopes that cancel until their task has left.
+
+    Where the kernel cannot say what is in memory, every opening asks a thread.
+    """
+    monkeypatch.setattr("headwater.engines.blobs.filesystem.open_cached", lambda _path: None)
+    blobs = FileBlobs(tmp_path, secret=b"")
+    await blobs.put_absent(BlobKey("a"), bytes(MIB))
+    before = open_files()
+
+    async def read() -> None:
+        async for _ in blobs.read(BlobKey("a")):
+            await asyncio.sleep(0)
+
+    for steps in range(12):
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            group.cancel_scope.cancel()
+    blobs.close()
+    for _ in range(3):  # what a thread had opened is closed by the loop
+        await asyncio.sleep(0)
+    assert open_files() < before
 
 
 @pytest.mark.parametrize("cut", [1, 40, 45])

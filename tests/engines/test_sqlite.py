@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 from sqlalchemy import func, insert, select
 
@@ -90,6 +91,26 @@ async def test_more_readers_than_connections_wait(database: SqliteDatabase) -> N
 
     await asyncio.gather(*(read() for _ in range(READERS + 20)))
     assert 1 < most <= READERS
+
+
+async def test_a_long_read_that_is_cancelled_ends(database: SqliteDatabase) -> None:
+    """Its thread stops at once and the connection serves the next."""
+    many = [{"name": str(i), "value": b""} for i in range(400)]
+    async with database.writer() as session:
+        await session.execute(insert(preferences).values(many))
+    a, b, c, d = (preferences.alias() for _ in range(4))
+    same = a.join(b, a.c.value == b.c.value).join(c, b.c.value == c.c.value)
+    hours = select(func.count()).select_from(same.join(d, c.c.value == d.c.value))
+
+    async def read() -> None:
+        async with database.reader() as session:
+            await session.rows(hours)
+
+    for _ in range(3):
+        with anyio.move_on_after(0.02) as scope:
+            await read()
+        assert scope.cancelled_caught
+    assert await count(database) == 400
 
 
 async def test_a_full_disk_refuses_and_keeps(small_disk: Path) -> None:

@@ -173,7 +173,13 @@ class FileBlobs:
     async def _open(self, key: BlobKey) -> int:
         descriptor = open_cached(self._path(key))
         if descriptor is None:
-            return await _to_end(self._reading, self._open_blocking, key)
+            loop = asyncio.get_running_loop()
+            opening = loop.run_in_executor(self._reading, self._open_blocking, key)
+            try:
+                return await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_opened)
+                raise
         return _file(descriptor, key)
 
     def _open_blocking(self, key: BlobKey) -> int:
@@ -222,6 +228,11 @@ class FileBlobs:
             _sync(above)
         with self._synced_lock:
             self._synced.add(folder)
+
+
+def _close_opened(opening: asyncio.Future[int]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 def _file(descriptor: int, key: BlobKey) -> int:

@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
 import sqlalchemy
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
@@ -146,7 +147,8 @@ class SqliteConnection:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             self._stop_at = 0.0  # the thread still holds the connection: stop it, then go
-            await asyncio.wait([running])
+            with anyio.CancelScope(shield=True):  # its scopes cancel a wait again and again
+                await asyncio.wait([running])
             self._stop_at = math.inf
             if not running.cancelled():
                 running.exception()
