@@ -72,6 +72,7 @@ export class HeadwaterPlayer extends LitElement {
   private frame = 0;
   private savedAt = 0;
   private started = false;
+  private renewed = false;
 
   constructor() {
     super();
@@ -132,11 +133,11 @@ export class HeadwaterPlayer extends LitElement {
     on(this, "pointerleave", () => this.fade(300));
   }
 
-  private async start(): Promise<void> {
+  private async start(at_s: number | null = null): Promise<void> {
     const { volume, muted, speed } = readSettings();
     Object.assign(this.video, { volume, muted, defaultPlaybackRate: speed, playbackRate: speed });
     this.state = "loading";
-    const start_s = this.startTime();
+    const start_s = at_s ?? this.startTime();
     try {
       const dash = this.manifest === "dash" && this.dash !== "";
       this.engine = await openEngine(this.video, dash, {
@@ -230,6 +231,11 @@ export class HeadwaterPlayer extends LitElement {
 
   private fail(kind: Trouble): void {
     this.savePosition();
+    if (kind === "gone" && this.started && !this.renewed) {
+      this.renewed = true; // the video was made anew under other addresses: ask for those, once
+      void this.renew();
+      return;
+    }
     this.trouble = kind;
     this.state = "failed";
   }
@@ -308,16 +314,21 @@ export class HeadwaterPlayer extends LitElement {
 
   /** Go on after trouble from where it happened. */
   async retry(): Promise<void> {
-    const at = this.video.currentTime;
     this.trouble = null;
     this.state = "loading";
-    const again = await openEngineAgain(this.engine);
-    if (again) this.state = "ready";
-    else {
-      this.engine = null;
-      writePosition(this.videoId, at, this.duration);
-      await this.start();
-    }
+    if (this.engine?.retry()) this.state = "ready";
+    else await this.renew();
+  }
+
+  /** Start the engine again, with the manifest of now, where playback was. */
+  private async renew(): Promise<void> {
+    const { currentTime, paused } = this.video;
+    this.trouble = null;
+    const old = this.engine;
+    this.engine = null;
+    await old?.destroy();
+    await this.start(currentTime);
+    if (!paused) await this.video.play().catch(() => {});
   }
 
   startOver(): void {
@@ -359,13 +370,6 @@ export class HeadwaterPlayer extends LitElement {
   override render() {
     return controls(this);
   }
-}
-
-/** Ask the engine to go on; if it cannot, end it so that a new one can start. */
-async function openEngineAgain(engine: Engine | null): Promise<boolean> {
-  if (engine?.retry()) return true;
-  await engine?.destroy();
-  return false;
 }
 
 customElements.define("headwater-player", HeadwaterPlayer);

@@ -115,8 +115,8 @@ class ShakaEngine implements Engine {
     const matching = this.qualities().filter((quality) => quality.height === height);
     const best = matching.at(-1);
     const track = best && this.player.getVideoTracks()[best.id];
-    // What is buffered beyond a few seconds is thrown away, so that the change is seen soon.
-    if (track) this.player.selectVideoTrack(track, true, 4);
+    // What is buffered beyond two seconds is thrown away, so that the change is seen soon.
+    if (track) this.player.selectVideoTrack(track, true, 2);
   }
 
   audio(): Choice[] {

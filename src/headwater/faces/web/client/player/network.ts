@@ -9,6 +9,7 @@ type Shaka = typeof shaka;
 type Plugin = shaka.extern.SchemePlugin;
 
 const BAD_HTTP_STATUS = 1001; // shaka.util.Error.Code
+const CRITICAL = 2; // shaka.util.Error.Severity
 const DEFAULT_WAIT_S = 2;
 const LONGEST_WAIT_S = 15;
 
@@ -18,6 +19,15 @@ export function waitOf(error: unknown): number | null {
   const headers = (data[3] ?? {}) as Record<string, string>;
   const told = Number(headers["retry-after"]);
   return Math.min(Number.isFinite(told) && told > 0 ? told : DEFAULT_WAIT_S, LONGEST_WAIT_S);
+}
+
+/** What is not there will not be there in a second either: only the rest is worth Shaka's retries. */
+function withoutRetries(error: unknown): unknown {
+  const { code, data } = error as { code?: number; data?: unknown[] };
+  if (code === BAD_HTTP_STATUS && [404, 410].includes(Number(data?.[1]))) {
+    (error as { severity: number }).severity = CRITICAL;
+  }
+  return error;
 }
 
 /** Wrap Shaka's fetch so that it waits where the server asks it to; `waiting` hears of each wait. */
@@ -36,7 +46,7 @@ export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): 
           return response;
         } catch (error) {
           const wait_s = waitOf(error);
-          if (stopped || wait_s === null) throw error;
+          if (stopped || wait_s === null) throw withoutRetries(error);
           waiting(true);
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, wait_s * 1000);

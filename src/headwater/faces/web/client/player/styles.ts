@@ -150,14 +150,12 @@ export const styles = css`
     border-radius: 10px;
     background: var(--panel);
     opacity: 0;
-    visibility: hidden;
-    transition:
-      opacity 140ms,
-      visibility 140ms;
+    pointer-events: none; /* faded, but the keyboard still finds it, and then it shows */
+    transition: opacity 140ms;
   }
   .shown .bar {
     opacity: 1;
-    visibility: visible;
+    pointer-events: auto;
   }
   .row {
     display: flex;

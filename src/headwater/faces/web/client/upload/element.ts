@@ -40,7 +40,7 @@ export class Uploads extends LitElement {
     window.addEventListener("beforeunload", (event) => {
       if (this.items.some((item) => item.losesBytes)) event.preventDefault();
     });
-    window.addEventListener("online", () => this.items.forEach((item) => item.stage === "retrying" && item.start()));
+    window.addEventListener("online", () => this.items.forEach((item) => void item.hurry()));
     follow("/videos/mine/events", (news) => this.items.find(({ video }) => video === news.id)?.hear(news));
     for (const record of readRecords()) {
       const item = Sending.ofRecord(record);
@@ -99,9 +99,12 @@ export class Uploads extends LitElement {
   }
 
   private advance(): void {
+    // Starting one tells its stage, which comes back here: so one at a time, looked at anew.
     const busy = this.items.filter(({ stage }) => stage === "sending" || stage === "retrying").length;
-    const waiting = this.items.filter(({ stage }) => stage === "waiting").reverse(); // first come, first sent
-    waiting.slice(0, Math.max(0, AT_ONCE - busy)).forEach((item) => item.start());
+    const first = this.items.findLast(({ stage }) => stage === "waiting"); // first come, first sent
+    if (!first || busy >= AT_ONCE) return;
+    first.start();
+    this.advance();
   }
 
   pause(item: Sending): void {

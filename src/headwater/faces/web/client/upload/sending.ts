@@ -71,11 +71,19 @@ export class Sending extends EventTarget {
   }
 
   start(): void {
-    if (!this.file) return;
+    if (!this.file || this.stage !== "waiting") return;
     this.upload ??= this.open(this.file);
     this.pace.restart(this.sent, performance.now());
     this.become("sending");
     this.upload.start();
+  }
+
+  /** The line is back: do not wait for the next attempt. */
+  async hurry(): Promise<void> {
+    if (this.stage !== "retrying") return;
+    await this.upload?.abort();
+    this.stage = "waiting";
+    this.start();
   }
 
   /** Go on with an upload of an earlier page, now that its file is here again. */

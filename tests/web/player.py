@@ -1,0 +1,59 @@
+"""Waiting with a deadline, and what the player says of itself.
+
+Playwright's wait_for_function evaluates text inside the page, which our content policy forbids; so
+questions are asked from outside, again and again.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+from playwright.async_api import Page
+
+POLL_S = 0.05
+LOOK = """() => {
+  const player = document.querySelector("headwater-player");
+  const video = player?.video;
+  return player && video ? {
+    state: player.state, trouble: player.trouble, preparing: player.preparing,
+    quality: player.quality, qualities: player.qualities, chosen: player.chosen,
+    engine: player.engine?.kind, time: video.currentTime, duration: player.duration,
+    paused: video.paused, speed: video.playbackRate, muted: video.muted, volume: video.volume,
+    frames: video.getVideoPlaybackQuality().totalVideoFrames, height: video.videoHeight,
+  } : {};
+}"""
+Seen = dict[str, Any]
+
+
+def until(condition: Callable[[], bool], *, within_s: float = 15.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(POLL_S)
+
+
+async def look(page: Page) -> Seen:
+    seen: Seen = await page.evaluate(LOOK)
+    return seen
+
+
+async def watch_until(
+    page: Page, condition: Callable[[Seen], object], *, within_s: float = 15.0
+) -> Seen:
+    """Look at the player until *condition* holds of it, and return what was seen then."""
+    deadline = time.monotonic() + within_s
+    while True:
+        seen = await look(page)
+        if seen and condition(seen):
+            return seen
+        assert time.monotonic() < deadline, f"the player never got there: {seen}"
+        await anyio.sleep(POLL_S)
+
+
+async def ask_until(page: Page, question: str, wanted: object, *, within_s: float = 15.0) -> None:
+    """Evaluate *question* in the page until the answer is *wanted*."""
+    deadline = time.monotonic() + within_s
+    while (answer := await page.evaluate(question)) != wanted:
+        assert time.monotonic() < deadline, f"{question} is {answer}, never {wanted}"
+        await anyio.sleep(POLL_S)

@@ -1,0 +1,206 @@
+"""The player plays real segments in a real browser, by mouse and by keyboard."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, Route
+
+from tests.support.server import Server
+from tests.web.conftest import OpenPage
+from tests.web.player import ask_until, look, watch_until
+
+pytestmark = pytest.mark.anyio
+BUDGET_BYTES = 350_000
+
+
+async def open_video(page: Page, video: str, query: str = "") -> None:
+    await page.goto(f"/watch/{video}{query}")
+    await watch_until(page, lambda seen: seen["frames"] > 5)
+
+
+async def test_frames_advance_and_a_seek_lands(open_page: OpenPage, video: str) -> None:
+    """It plays by itself, and goes on from where one seeks to."""
+    async with open_page() as page:
+        await open_video(page, video)
+
+        await page.evaluate("document.querySelector('headwater-player').seek(4)")
+
+        seen = await watch_until(page, lambda seen: seen["time"] > 4.2)
+        assert seen["engine"] == "shaka"
+        assert not seen["trouble"]
+
+
+async def test_a_chosen_quality_is_decoded(open_page: OpenPage, video: str) -> None:
+    """The menu names every rung; the one chosen is soon the one decoded."""
+    async with open_page() as page:
+        await open_video(page, video)
+        qualities = (await look(page))["qualities"]
+        assert qualities == sorted(qualities)
+        assert len(qualities) >= 3
+
+        await page.evaluate("document.querySelector('video').loop = true")
+        for height in (qualities[0], qualities[-1]):
+            await page.mouse.move(300, 300 + height / 10)
+            await page.locator("headwater-player .settings").click()
+            await page.get_by_role("menuitem", name="Quality").click()
+            await page.get_by_role("menuitemradio", name=f"{height}p").click()
+            before = (await look(page))["frames"]
+            seen = await watch_until(
+                page,
+                lambda seen, height=height, before=before: (
+                    seen["height"] == height and seen["frames"] > before
+                ),
+            )
+            assert seen["quality"] == seen["chosen"] == height
+
+
+async def test_dash_plays_in_the_same_player(open_page: OpenPage, video: str) -> None:
+    """The DASH manifest names the same segments, for a player that prefers it."""
+
+    async def prefer_dash(route: Route) -> None:
+        answer = await route.fetch()
+        body = (await answer.text()).replace(
+            "<headwater-player ", '<headwater-player manifest="dash" '
+        )
+        await route.fulfill(response=answer, body=body)
+
+    async with open_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.route("**/watch/*", prefer_dash)
+        await open_video(page, video)
+        assert any(url.endswith("manifest.mpd") for url in asked)
+        assert not any(url.endswith(".m3u8") for url in asked)
+
+
+async def test_the_keyboard_does_everything(open_page: OpenPage, video: str) -> None:
+    """Every key of the player does what it says, wherever on the page the focus is."""
+    async with open_page() as page:
+        await open_video(page, video)
+        press = page.keyboard.press
+
+        await press("k")
+        await watch_until(page, lambda seen: seen["paused"])
+        await press("5")
+        assert (await look(page))["time"] == pytest.approx(3, abs=0.2)
+        await press("ArrowLeft")
+        assert (await look(page))["time"] == 0
+        await press("ArrowRight")
+        assert (await look(page))["time"] == pytest.approx(5, abs=0.2)
+        await press("j")
+        assert (await look(page))["time"] == 0
+        await press("m")
+        await watch_until(page, lambda seen: seen["muted"])
+        await press("Shift+>")
+        assert (await look(page))["speed"] == 1.25
+        await press("Shift+<")
+        assert (await look(page))["speed"] == 1
+        await press("f")
+        await ask_until(page, "document.fullscreenElement?.localName", "headwater-player")
+        await press("f")
+        await ask_until(page, "document.fullscreenElement", None)
+        await press(" ")
+        await watch_until(page, lambda seen: not seen["paused"])
+
+
+async def test_the_menu_is_a_menu(open_page: OpenPage, video: str) -> None:
+    """Arrows move, Escape goes back, and the focus returns to the button that opened it."""
+    async with open_page() as page:
+        await open_video(page, video)
+        await page.locator("headwater-player .settings").focus()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("menuitemradio", name="1.5×").click()
+        assert (await look(page))["speed"] == 1.5
+        focused = "document.querySelector('headwater-player').shadowRoot.activeElement.className"
+        await ask_until(page, focused, "settings")
+
+
+async def test_it_resumes_where_one_left(open_page: OpenPage, video: str) -> None:
+    """`?t=` says where to start; a video left in its middle goes on from there."""
+    async with open_page() as page:
+        await open_video(page, video, "?t=3")
+        assert (await look(page))["time"] >= 3
+
+        remembered = {video: [2, 1]}
+        await page.evaluate(
+            "kept => localStorage.setItem('headwater.positions', JSON.stringify(kept))", remembered
+        )
+        await page.evaluate("document.querySelector('headwater-player').started = false")
+        await open_video(page, video)
+        assert (await look(page))["time"] >= 2
+        await page.get_by_role("button", name="Start over").click()
+        assert (await look(page))["time"] < 2
+
+
+async def test_a_segment_that_is_not_there_yet_is_waited_for(
+    open_page: OpenPage, video: str
+) -> None:
+    """503 with Retry-After is no failure: the page says what happens, then plays."""
+    async with open_page(allow=("503",)) as page:
+        refused = 0
+
+        async def later(route: Route) -> None:
+            nonlocal refused
+            if refused < 3:
+                refused += 1
+                await route.fulfill(status=503, headers={"retry-after": "1"})
+            else:
+                await route.continue_()
+
+        await page.route("**/v*/0.m4s", later)
+        await page.goto(f"/watch/{video}")
+        await watch_until(page, lambda seen: seen["preparing"])
+        await watch_until(page, lambda seen: seen["frames"] > 5 and not seen["preparing"])
+        assert refused == 3
+
+
+async def test_a_broken_line_is_said_and_mended(open_page: OpenPage, video: str) -> None:
+    """What went wrong stands on the player, with the next step, and it works."""
+    async with open_page(allow=("Failed to load", "ERR_")) as page:
+        await page.route("**/master.m3u8", lambda route: route.fulfill(status=404))
+        await page.goto(f"/watch/{video}")
+        await watch_until(page, lambda seen: seen["trouble"] == "gone")
+        await page.unroute("**/master.m3u8")
+        await page.get_by_role("button", name="Try again").click()
+        await watch_until(page, lambda seen: seen["frames"] > 5)
+
+
+async def test_the_seek_bar_shows_the_moment(open_page: OpenPage, video: str) -> None:
+    """Hovering shows the time and the picture there."""
+    async with open_page() as page:
+        await open_video(page, video)
+        await page.locator("headwater-player").hover()
+        await page.locator("headwater-seek").hover()
+        await page.locator("headwater-seek .tile img").wait_for()
+        when = page.locator("headwater-seek .when", has_text=re.compile("0:0[23]"))
+        await when.wait_for()
+
+
+async def test_the_watch_page_stays_small(open_page: OpenPage, video: str) -> None:
+    """All scripts of the watch page, as they travel, within the budget."""
+    async with open_page() as page:
+        sizes: dict[str, int] = {}
+        await page.route("**/*.js", _as_gzip)
+        page.on("response", lambda r: sizes.update(_length(r.url, r.headers)))
+        await open_video(page, video)
+        assert 0 < sum(sizes.values()) < BUDGET_BYTES
+
+
+async def _as_gzip(route: Route) -> None:
+    await route.continue_(headers={**route.request.headers, "accept-encoding": "gzip"})
+
+
+def _length(url: str, headers: dict[str, str]) -> dict[str, int]:
+    return {url: int(headers["content-length"])} if url.endswith(".js") else {}
+
+
+async def test_nothing_is_fetched_from_elsewhere(
+    open_page: OpenPage, server: Server, video: str
+) -> None:
+    async with open_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await open_video(page, video)
+        assert [url for url in asked if not url.startswith((server.url, "blob:"))] == []
