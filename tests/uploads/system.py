@@ -65,7 +65,7 @@ class System:
             clock=MovedClock(ahead_s),
         )
         self.engines = engines
-        services = services_of(core.settings, engines=engines, blobs=self.blobs)
+        services = services_of(core.settings, engines=engines, blobs=self.blobs, media=core.media)
         services["upload_limits"] = limits or self.limits
         services["part_signer"] = getattr(core.blobs, "parts", None)
         self.runner = Runner(CATALOGUE, engines=engines, services=services)
