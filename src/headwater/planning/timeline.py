@@ -141,7 +141,7 @@ def _shown(samples: Samples, span: Span) -> Bools:
     """Mark the sound rows that *span* shows, the one it starts within included."""
     slack = int(ROUNDING_S * samples.timescale)
     shown = samples.sound & (samples.pts >= span.start)
-    before = samples.sound & (samples.pts <= span.start + slack)
+    before = samples.sound & (samples.pts <= span.start)
     if before.any():
         at = int(np.argmax(np.where(before, samples.pts, np.iinfo(np.int64).min)))
         if samples.ends[at] > span.start + slack:
