@@ -30,7 +30,7 @@ ENCODER_FRAMES = 4  # of pre-roll that the encoder makes and throws away
 PREROLL_S = Fraction(1, 10)  # before those, for the source's decoder: MP3's reservoir, Opus' 80 ms
 PREROLL_SAMPLES = 4
 POSTROLL_FRAMES = 3  # a frame's transform reaches one further, its choice of blocks another
-SILENT_FIRST = {"vorbis"}  # whose first packet only primes the decoder
+FARTHEST_GRID = float(1 << 52)  # places beyond are damage, and no longer whole numbers
 AROUND_S = 2  # samples further from a segment than this say nothing about it
 GRID_SLACK_S = 0.02  # how far a copied frame may lie from where the container says
 LATE_S = Fraction(1, 10)  # a copy that starts later than the pictures would leave a hole
@@ -162,8 +162,7 @@ def _starts(
 ) -> list[int]:
     """Return where in the grid the first sample lies that each window decodes to."""
     places = positions(placed, source_rate=source_rate, rate=rate)
-    late = 1 if placed.table.codec in SILENT_FIRST else 0
-    return [round(float(places[min(lo + late, hi - 1)])) for lo, hi in windows]
+    return [round(float(np.clip(places[lo], -FARTHEST_GRID, FARTHEST_GRID))) for lo, _ in windows]
 
 
 def _copied(
