@@ -67,7 +67,8 @@ async def plan_video(
                 video, extents, sniffed, blobs=blobs, media=media, attempt=attempt
             )
         source = blobs.reader(remuxed)
-        index = await anyio.to_thread.run_sync(isobmff.read_index, source)
+        read_index = matroska.read_index if sniffed.remux == "matroska" else isobmff.read_index
+        index = await anyio.to_thread.run_sync(read_index, source)
     tables, looks = await _look(index, source, media=media)
     plan = await anyio.to_thread.run_sync(
         lambda: make_plan(
@@ -124,7 +125,7 @@ async def _remux(
         stored = await blobs.put_absent(key, part)
         copied.append(Extent(key, stored.size))
 
-    async for chunk in media.remux(body(), demuxer=sniffed.demuxer):
+    async for chunk in media.remux(body(), demuxer=sniffed.demuxer, family=sniffed.remux):
         pending += chunk
         while len(pending) >= REMUX_EXTENT_BYTES:
             await put(bytes(pending[:REMUX_EXTENT_BYTES]))
