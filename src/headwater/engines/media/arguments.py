@@ -229,7 +229,7 @@ def audio_arguments(
     else:
         place = f"atrim=start_sample={first - at}" if first >= at else f"adelay={at - first}S:all=1"
         graph = (
-            f"[0:a:0]asetpts=PTS-STARTPTS,aresample=async=1:first_pts=0:min_hard_comp={HOLE_S}"
+            f"[0:a:0]aresample=async=1:first_pts=0:min_comp={HOLE_S}:min_hard_comp={HOLE_S}"
             f",aresample={rate}:out_sample_fmt=fltp:out_chlayout={layout}"
             f",asetpts=N,{place},asetpts=N"
         )

@@ -26,6 +26,8 @@ LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
 ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
 REMUX = Limits(wall_s=6 * 3600, cpu_s=3600, output_bytes=1 << 40)
 HEAD_BYTES = 5 << 20  # what ffmpeg itself looks at for streams
+INVALID_DATA = 183  # ffmpeg's status where nothing decodes: AVERROR_INVALIDDATA modulo 256
+OUT_OF_MEMORY = b"Cannot allocate memory"  # told by whatever failed first; the status may be 0
 BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
 
 
@@ -82,6 +84,8 @@ class FfmpegMedia:
         read = text.read_video_look if kind == "video" else text.read_audio_look
         look = read(finished.errors)
         if look is None:
+            if OUT_OF_MEMORY in finished.errors:
+                raise _failed(finished)
             raise UnreadableMedia(f"Nothing of its {kind} can be decoded.")
         return look
 
@@ -110,6 +114,7 @@ class FfmpegMedia:
             limits=ENCODE,
             background=not urgent,
         )
+        _check(finished)
         errors = text.damage(finished.errors)
         earlier = start - arguments.lead_ticks(start, stop, window.timescale)
         return {
@@ -140,6 +145,7 @@ class FfmpegMedia:
                 limits=ENCODE,
                 background=not urgent,
             )
+            _check(finished)
             errors += text.damage(finished.errors)
             encoded = _encoded(finished.outputs[0], errors, earlier=0)
             first = arguments.PRIMING + arguments.PRE_ROLL
@@ -185,6 +191,7 @@ class FfmpegMedia:
             finished = await run(
                 self._codec, command, body=window.body, outputs=1, limits=LOOK, background=True
             )
+            _check(finished)
             picture = finished.outputs[0]
             drawn.append(picture if len(picture) == len(black) else black)
         command = arguments.sheet_arguments(width=width, height=height, columns=columns, rows=rows)
@@ -255,6 +262,12 @@ def _encoded(output: bytes, errors: list[str], *, earlier: int) -> Encoded:
         return Encoded(b"", [], errors)
     samples = [EncodedSample(pts + earlier, sync, data) for pts, sync, data in rows]
     return Encoded(config, samples, errors)
+
+
+def _check(finished: Finished) -> None:
+    """Raise CodecFailed unless the input alone is to blame for what is missing."""
+    if finished.status not in {0, INVALID_DATA} or OUT_OF_MEMORY in finished.errors:
+        raise _failed(finished)
 
 
 def _failed(finished: Finished) -> CodecFailed:

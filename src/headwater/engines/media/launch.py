@@ -114,18 +114,19 @@ def raise_layers(orders: Orders) -> "dict[str, str]":
 
 
 def limit(orders: Orders) -> None:
+    """Processor time ends hard: ffmpeg would end well on SIGXCPU, and half a segment look whole."""
     cpu, memory = int(orders["cpu_s"][0]), int(orders["memory_bytes"][0])
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 2),
-        (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
+    for what, wanted in (
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_MEMLOCK, 0),
     ):
         _, allowed = resource.getrlimit(what)
-        most = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
-        resource.setrlimit(what, (min(soft, most), most))
+        most = wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
+        resource.setrlimit(what, (most, most))
 
 
 def leave_namespaces(orders: Orders) -> None:
@@ -269,4 +270,7 @@ def start_a_program() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as reason:
+        refuse(str(reason))

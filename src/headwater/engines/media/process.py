@@ -25,8 +25,7 @@ PIPE_BYTES = 1 << 20  # Linux's limit without privileges
 LAUNCHER = Path(__file__).with_name("launch.py")
 NOT_LAUNCHED = 97  # launch.py: a layer of the sandbox could not be raised
 REASONS = {
-    signal.SIGXCPU: "used more processor time than it may",
-    signal.SIGKILL: "was killed; perhaps the machine has no memory left",
+    signal.SIGKILL: "was killed: out of processor time, or of the machine's memory",
     signal.SIGSYS: "tried what its sandbox forbids",
     signal.SIGSEGV: "crashed",
     signal.SIGABRT: "crashed",
