@@ -30,9 +30,11 @@ from headwater.planning.plan import PlanSettings, make_plan
 
 SNIFF_BYTES = 65_536
 REMUX_EXTENT_BYTES = 16 << 20  # the size of an upload's parts, for the same reasons
+REMUX_GROWTH = 3  # a copy of small packets of sound may grow to this many times its source
 LOOK_SAMPLES = {"video": 12, "audio": 8}
 LOOK_ATTEMPTS = 4  # a damaged first picture does not make a whole video unreadable
 AUDIO_TRACKS = 16
+LOOKS_AT_ONCE = 4  # codec processes, each of which may take memory up to its limit
 
 
 async def plan_video(
@@ -119,6 +121,7 @@ async def _remux(
 
     copied: list[Extent] = []
     pending = bytearray()
+    most = REMUX_GROWTH * sum(extent.size for extent in extents) + REMUX_EXTENT_BYTES
 
     async def put(part: bytes) -> None:
         key = BlobKey(f"{video}/remux-{attempt}/{len(copied)}")
@@ -145,10 +148,12 @@ async def _look(
     audios = [t for t in index.tracks if t.kind == "audio" and len(t.sizes)][:AUDIO_TRACKS]
     videos.sort(key=lambda table: (not table.default, -table.width * table.height))
     looks: dict[int, Look] = {}
+    turn = anyio.Semaphore(LOOKS_AT_ONCE)
 
     async def look(table: TrackTable) -> None:
-        if seen := await _look_at(table, source, media=media):
-            looks[table.number] = seen
+        async with turn:
+            if seen := await _look_at(table, source, media=media):
+                looks[table.number] = seen
 
     await each(videos[:1] + audios, look)
     for table in videos[1:]:  # an unreadable first picture track gives the next one its turn
