@@ -63,6 +63,25 @@ def test_a_common_start_is_taken_off() -> None:
     assert (pictures.shift, heard.shift) == (126_000, 67_200)
 
 
+def test_priming_that_matroska_dates_before_zero_is_not_heard() -> None:
+    """Opus' 6.5 ms do not make the pictures late."""
+    pictures, heard = places(video(), delayed(sound(), -312))
+
+    assert (pictures.start, heard.start) == (0, 0)
+    assert (pictures.shift, heard.shift) == (0, 0)
+
+
+def test_priming_before_a_hole_is_not_heard() -> None:
+    """Fragments without an edit list: one packet at 0, everything else after the reorder delay."""
+    primed = delayed(sound(), 3200 - 1024)
+    primed.pts[0] = 0
+
+    pictures, heard = places(delayed(video(), 1024), primed)
+
+    assert (pictures.start, heard.start) == (0, 0)
+    assert heard.shift == 3200
+
+
 def test_sound_before_the_pictures_comes_first() -> None:
     pictures, heard = places(delayed(video(), 15_360), delayed(sound(), 12_000))
 

@@ -17,6 +17,8 @@ from headwater.containers.table import Bools, Edit, Int64s, TrackTable
 from headwater.planning.samples import FARTHEST, LONGEST_S, Samples, read_samples
 
 ROUNDING_S = Fraction(1, 500)  # edit lists count in the movie's ticks, often milliseconds
+PRIMING_PACKETS = 3
+PRIMING_S = 0.2
 STRAYS = "Parts of this file are dated days away from the rest; they are left out."
 SEVERAL_SPANS = "This file is edited together from several pieces; only the longest is shown."
 
@@ -125,7 +127,8 @@ def _span(table: TrackTable, samples: Samples, *, near: Fraction | None) -> tupl
     first = int(samples.pts[samples.sound].min())
     spans = [s for s in spans if s.start < last and (s.stop is None or s.stop > first)]
     if not spans:
-        return Span(first, None, first), False
+        start = _heard_from(samples, first, last) if table.kind == "audio" else first
+        return Span(start, None, start), False
     if len(spans) == 1:
         return spans[0], False
 
@@ -135,6 +138,26 @@ def _span(table: TrackTable, samples: Samples, *, near: Fraction | None) -> tupl
     if near is None:
         return max(spans, key=length), True
     return min(spans, key=lambda s: abs(Fraction(s.position, table.timescale) - near)), True
+
+
+def _heard_from(samples: Samples, first: int, last: int) -> int:
+    """Return where sound begins that no edit list trims: after what only primes its decoder.
+
+    Matroska dates priming before 0. Fragments that ffmpeg writes without an edit list date it at 0,
+    and all that follows a hole later.
+    """
+    if first < 0 < last:
+        return 0
+    times = np.sort(samples.pts[samples.sound])
+    steps = np.diff(times)
+    if len(steps) > PRIMING_PACKETS:
+        early = steps[:PRIMING_PACKETS]
+        holes = np.flatnonzero(
+            (early > 1.5 * np.median(steps)) & (early < PRIMING_S * samples.timescale)
+        )
+        if len(holes):
+            return int(times[holes[-1] + 1])
+    return first
 
 
 def _shown(samples: Samples, span: Span) -> Bools:
@@ -159,7 +182,7 @@ def _start(table: TrackTable, samples: Samples, span: Span, shown: Bools) -> int
     Sound that does is heard from the edit on.
     """
     first = int(samples.pts[shown].min())
-    if table.kind == "audio" and table.edits:
+    if table.kind == "audio":
         first = max(first, span.start)
     return first - span.start + span.position
 
