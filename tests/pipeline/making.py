@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from headwater.planning.plan import PlanSettings
 
+from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
 from headwater.model.ids import TrackId, VideoId
@@ -14,6 +14,7 @@ from headwater.pipeline.make_segment import make_init, make_segments
 from headwater.pipeline.material import Material
 from headwater.pipeline.plan_video import plan_video
 from headwater.pipeline.planned import Planned
+from headwater.planning.plan import PlanSettings
 
 VIDEO = VideoId("testvideo01")
 EXTENT_BYTES = 100_000  # several extents, so that samples lie across their borders
@@ -39,6 +40,10 @@ class Making:
             body.append(made[track].body)
         await anyio.Path(path).write_bytes(b"".join(body))
         return path
+
+
+def blobs_in(folder: Path) -> Blobs:
+    return FileBlobs(folder / "blobs", secret=b"s" * 32)
 
 
 async def start_making(path: Path, *, blobs: Blobs, media: Media) -> Making:

@@ -50,7 +50,7 @@ RECIPES: dict[str, tuple[str, dict[str, object], list[str]]] = {
     "h264_444": ("mp4", {}, [*H264, "-pix_fmt", "yuv444p", *CLOSED, *AAC]),
     "h264_10bit": ("mp4", {}, [*H264, "-pix_fmt", "yuv420p10le", *CLOSED, *AAC]),
     "h264_interlaced": ("ts", {}, ["-vf", "tinterlace=4", *H264, "-flags", "+ilme+ildct", *AAC]),
-    "h264_ladder": ("mp4", {"size": "1280x720", "seconds": 6}, [*H264, *CLOSED, *AAC]),
+    "h264_ladder": ("mp4", {"size": "854x480", "seconds": 6}, [*H264, *CLOSED, *AAC]),
     "h264_mkv": ("mkv", {}, [*H264, *CLOSED, *AAC]),
     "h264_ts": ("ts", {}, [*H264, *CLOSED, *AAC]),
     "h264_ts_offset": ("ts", {}, [*H264, *CLOSED, *AAC, "-output_ts_offset", "500"]),
