@@ -89,19 +89,19 @@ class Appending:
         left_s = self._opened_at + PART_S - anyio.current_time()
         return min(SILENCE_S, max(left_s, 0.0))
 
-    async def _write(self, block: bytes, group: TaskGroup) -> None:
-        if self._end + len(block) > self._turn.limit:
+    async def _write(self, chunks: list[bytes], group: TaskGroup) -> None:
+        size = sum(map(len, chunks))
+        if self._end + size > self._turn.limit:
             raise TooLarge("More bytes came than this upload may have.")
         if self._hasher is not None:
-            await to_thread.run_sync(self._hasher.update, block)
-        while block:
+            await to_thread.run_sync(_update, self._hasher, chunks)
+        while chunks:
             part = self._part or await self._open(group)
-            head = block[: PART_BYTES - part.size]
-            block = block[len(head) :]
+            head, chunks = _split(chunks, PART_BYTES - part.size)
             await part.write(head)
-            self._end += len(head)
             if part.size == PART_BYTES:
                 await self._close(last=False)
+            self._end = part.start + part.size
 
     async def _open(self, group: TaskGroup) -> Part:
         await self._turn.take_again()
@@ -171,3 +171,18 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return what failed first; the others of the group are only its consequences."""
     first = group.exceptions[0]
     return _cause(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _split(chunks: list[bytes], size: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the first *size* bytes (or all) and the rest, cutting at most one chunk."""
+    for index, chunk in enumerate(chunks):
+        if size <= len(chunk):
+            rest = [chunk[size:]] if size < len(chunk) else []
+            return [*chunks[:index], chunk[:size]], rest + chunks[index + 1 :]
+        size -= len(chunk)
+    return chunks, []
+
+
+def _update(hasher: Hasher, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        hasher.update(chunk)

@@ -1,7 +1,7 @@
 """The body of a request, read ahead of whoever stores it by a bounded number of bytes.
 
-A server hands over small chunks; the store is handed whole megabytes, because every hand-over to a
-thread costs more than copying what it hands over.
+A server hands over small chunks; the store gets about a megabyte of them at a time, because each
+hand-over between tasks and threads costs, and unjoined, because a copy costs more than both.
 """
 
 from collections.abc import AsyncIterable
@@ -12,7 +12,7 @@ BLOCK_BYTES = 1 << 20
 
 
 class Inbox:
-    """Filled by one task and emptied by another; holds two blocks and one chunk at most."""
+    """Filled by one task and emptied by another; holds two blocks and a chunk at most."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -46,13 +46,11 @@ class Inbox:
             self._ended = True
             self._ready.set()
 
-    async def take(self, *, wait_s: float) -> bytes:
-        """Return about a block, or after *wait_s* what there is, or nothing."""
+    async def take(self, *, wait_s: float) -> list[bytes]:
+        """Return the chunks of about a block, or after *wait_s* those there are, or none."""
         with anyio.move_on_after(wait_s):
             await self._ready.wait()
-        block = b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0]
-        self._chunks.clear()
-        self._size = 0
+        block, self._chunks, self._size = self._chunks, [], 0
         if not self._ended:
             self._ready = anyio.Event()
         self._taken.set()

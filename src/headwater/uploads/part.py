@@ -4,7 +4,7 @@ Its bytes are handed over while they arrive, so that a part costs the memory of 
 remains when it is closed (hash, flush) goes on while the next part is received.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import anyio
 
@@ -26,7 +26,7 @@ class Part:
         self.start = start
         self.size = 0
         self.is_last = False
-        self._block: bytes | None = None
+        self._block: Sequence[bytes] = ()
         self._closed = False
         self._given = anyio.Event()
         self._taken = anyio.Event()
@@ -40,16 +40,16 @@ class Part:
             self._taken.set()
         return self.start, Extent(key=self.key, size=self.size)
 
-    async def write(self, block: bytes) -> None:
-        """Hand *block* to the store; waits while it still has the one before.
+    async def write(self, block: Sequence[bytes]) -> None:
+        """Hand some chunks to the store; waits while it still has those before.
 
         Writing to a part whose store() has failed does nothing: that failure speaks for itself.
         """
-        while self._block is not None and not self._closed:
+        while self._block and not self._closed:
             await self._taken.wait()
         self._taken = anyio.Event()
         self._block = block
-        self.size += len(block)
+        self.size += sum(map(len, block))
         self._given.set()
 
     def close(self, *, last: bool) -> None:
@@ -60,10 +60,11 @@ class Part:
 
     async def _blocks(self) -> AsyncIterator[bytes]:
         while True:
-            if self._block is not None:
-                block, self._block = self._block, None
+            if self._block:
+                block, self._block = self._block, ()
                 self._taken.set()
-                yield block
+                for chunk in block:
+                    yield chunk
             elif self._closed:
                 return
             else:
