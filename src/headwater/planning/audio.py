@@ -162,7 +162,8 @@ def _starts(
 ) -> list[int]:
     """Return where in the grid the first sample lies that each window decodes to."""
     places = positions(placed, source_rate=source_rate, rate=rate)
-    return [round(float(np.clip(places[lo], -FARTHEST_GRID, FARTHEST_GRID))) for lo, _ in windows]
+    begins = np.clip(places[[lo for lo, _ in windows]], -FARTHEST_GRID, FARTHEST_GRID)
+    return [round(begin) for begin in begins.tolist()]
 
 
 def _copied(
