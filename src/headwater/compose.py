@@ -28,6 +28,7 @@ from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.entropy import public_id
 from headwater.engines.events.port import Events
+from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.engines.reach import Reach
@@ -350,15 +351,19 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
     from headwater.planning.plan import PlanSettings
 
     assert core.media is not None
+    holder = f"{socket.gethostname()}:{os.getpid()}:{public_id()}"
+    lives = Lives(core.settings.data / "workers", holder)
     worker = Worker(
         ask=core.ask,
         blobs=core.blobs,
         media=core.media,
         notices=core.notices,
-        holder=f"{socket.gethostname()}:{os.getpid()}:{public_id()}",
+        holder=holder,
+        lives=lives,
         settings=WorkerSettings(
             encoders=core.settings.encoders or os.cpu_count() or 1,
             warmth=core.settings.warm,
+            floor_bytes=core.settings.free_floor_bytes,
             planning=PlanSettings(),
             secret=await core.secret("generation-secret"),
         ),
@@ -373,6 +378,7 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        lives.close()
 
 
 @asynccontextmanager

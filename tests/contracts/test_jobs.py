@@ -298,7 +298,8 @@ async def test_a_segment_is_made_by_one(database: Database) -> None:
     assert not await acquire(database, "b", 29.0, 59.0)
     assert not await acquire(database, "a", 29.0, 35.0)
     async with database.writer() as session:
-        await leases_repository.renew(session, holder="a", until=40.0)
+        held = [(GenerationId("g"), TrackId("v720"), 3)]
+        await leases_repository.renew(session, held, holder="a", until=40.0)
     assert not await acquire(database, "b", 39.0, 69.0)
     assert await acquire(database, "b", 40.0, 70.0)
     await release(database, "a")
@@ -307,6 +308,36 @@ async def test_a_segment_is_made_by_one(database: Database) -> None:
     assert await acquire(database, "a", 42.0, 72.0)
     async with database.writer() as session:
         assert await leases_repository.forget_expired(session, now=73.0) == 1
+
+
+async def test_what_the_dead_held_is_free_at_once(database: Database) -> None:
+    """Jobs and segments; those of the living stay theirs until they are overdue."""
+    ids = [await enqueue(database, video) for video in ("v1", "v2")]
+    for holder in ("dead", "alive"):
+        await lease(database, 1.0, holder=holder)
+    assert await acquire(database, "dead", 1.0, 31.0)
+
+    async with database.writer() as session:
+        died = await jobs_repository.reap(session, now=2.0, gone=["dead"])
+        await leases_repository.drop(session, ["dead"])
+
+    assert died == []
+    states = [(job.state, job.leased_by) for job in [await get(database, id) for id in ids]]
+    assert sorted(states, key=str) == [(JobState.LEASED, "alive"), (JobState.QUEUED, None)]
+    assert (await leased(database, 2.0)).leased_until == 32.0
+    assert await acquire(database, "alive", 2.0, 32.0)
+
+
+async def test_what_must_wait_is_not_blamed(database: Database) -> None:
+    """It comes back at its time with all its attempts before it."""
+    job = await enqueue(database, "v")
+    for turn in range(10):
+        await leased(database, 100.0 * turn)
+        async with database.writer() as session:
+            now = 100.0 * turn
+            await jobs_repository.postpone(session, job, run_at=now + 5.0, error="full", now=now)
+        assert await lease(database, 100.0 * turn + 4.9) is None
+    assert ((await get(database, job)).attempts, (await get(database, job)).error) == (0, "full")
 
 
 class Explained:
@@ -366,7 +397,7 @@ async def test_no_query_scans_the_table(database: Database) -> None:
             await leases_repository.acquire(
                 session, generation, track, 0, holder="h", now=0.0, until=1.0
             )
-        await leases_repository.renew(session, holder="h", until=2.0)
+        await leases_repository.renew(session, [(generation, track, 0)], holder="h", until=2.0)
         await leases_repository.release(session, generation, track, 0, holder="h")
         await leases_repository.forget_expired(session, now=2.0)
 

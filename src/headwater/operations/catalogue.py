@@ -482,6 +482,12 @@ PIPELINE = (
         because="A worker that died stops renewing, and what it held comes back by itself.",
     ),
     _step(
+        "pipeline.reclaim",
+        advance.reclaim,
+        reads=False,
+        because="A killed server that is back must not wait for leases of its own former life.",
+    ),
+    _step(
         "pipeline.get_source",
         advance.get_source,
         reads=True,
@@ -504,6 +510,12 @@ PIPELINE = (
         advance.fail_job,
         reads=False,
         because="A failure that may pass is tried again later, not at once, and not for ever.",
+    ),
+    _step(
+        "pipeline.postpone_job",
+        advance.postpone_job,
+        reads=False,
+        because="A full disk is nobody's failure: the work waits for room and does not die of it.",
     ),
     _step(
         "pipeline.finish_job",

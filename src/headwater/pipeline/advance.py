@@ -49,18 +49,39 @@ async def lease_job(*, work: Work, holder: str, kinds: Sequence[JobKind]) -> Job
 
 
 async def keep_leases(
-    *, work: Work, holder: str, jobs: Sequence[JobId], generations: Sequence[GenerationId]
-) -> None:
-    """Renew what *holder* works on; expired leases of others go back into the queue."""
-    for job in jobs:
-        await jobs_repository.heartbeat(
+    *,
+    work: Work,
+    holder: str,
+    jobs: Sequence[JobId],
+    held: Sequence[tuple[GenerationId, TrackId, int]],
+) -> list[JobId]:
+    """Renew what *holder* works on; expired leases of others go back into the queue.
+
+    Returns those of *jobs* that are not its own any more: cancelled with their video, or taken.
+    """
+    lost = [
+        job
+        for job in jobs
+        if not await jobs_repository.heartbeat(
             work.session, job, holder=holder, now=work.now, lease_s=LEASE_S
         )
-    if generations:
-        await leases_repository.renew(work.session, holder=holder, until=work.now + LEASE_S)
-    for dead in await jobs_repository.reap(work.session, now=work.now):
-        if dead.kind is JobKind.PLAN:
-            await _fail_video(work, dead.video, STOPPED)
+    ]
+    await leases_repository.renew(work.session, held, holder=holder, until=work.now + LEASE_S)
+    await _bury(work, await jobs_repository.reap(work.session, now=work.now))
+    return lost
+
+
+async def reclaim(*, work: Work, holders: Sequence[str]) -> None:
+    """Free at once what *holders* held: their processes are known to have ended."""
+    await _bury(work, await jobs_repository.reap(work.session, now=work.now, gone=holders))
+    await leases_repository.drop(work.session, holders)
+    work.notices.append(("jobs", b""))
+
+
+async def _bury(work: Work, dead: Sequence[Job]) -> None:
+    for job in dead:
+        if job.kind is JobKind.PLAN:
+            await _fail_video(work, job.video, STOPPED)
 
 
 async def get_source(*, work: Work, video: VideoId) -> Source:
@@ -74,12 +95,12 @@ async def get_source(*, work: Work, video: VideoId) -> Source:
 async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
     """Make *job*'s video playable: the plan, its tracks and the first stored segments, at once.
 
-    Doing it twice changes nothing: a generation that is already there stays.
+    Doing it twice changes nothing: a generation that is already there stays. Raises Gone if the
+    video was deleted meanwhile.
     """
     session, plan = work.session, planned.plan
     if await videos_repository.find(session, job.video) is None:
-        await jobs_repository.finish(session, job.id, now=work.now)
-        return
+        raise Gone("The video is gone.")
     if planned.remuxed is not None:
         await generations_repository.set_remuxed(session, job.video, planned.remuxed)
     if await generations_repository.get(session, planned.generation) is None:
@@ -139,6 +160,13 @@ async def _fail_video(work: Work, video: VideoId, failure: Failure) -> None:
     found = await videos_repository.find(work.session, video)
     if found is not None and found.state is VideoState.PROCESSING:
         await changes.change(work, video, state=VideoState.FAILED, failure=failure)
+
+
+async def postpone_job(*, work: Work, job: Job, error: str, pause_s: float) -> None:
+    """Give *job* back until later: what it lacks is not its own fault, as room on the disk."""
+    await jobs_repository.postpone(
+        work.session, job.id, run_at=work.now + pause_s, error=error, now=work.now
+    )
 
 
 async def fail_job(*, work: Work, job: Job, error: str, jitter: float) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -186,6 +187,15 @@ async def yield_back(
     )
 
 
+async def postpone(session: Session, id: JobId, *, run_at: float, error: str, now: float) -> None:
+    """Return a leased job that cannot be done now through no fault of its own."""
+    await session.execute(
+        update(jobs)
+        .where(jobs.c.id == id, jobs.c.state == JobState.LEASED)
+        .values(state=JobState.QUEUED, run_at=run_at, error=error, updated_at=now, **_free)
+    )
+
+
 async def fail(session: Session, id: JobId, *, error: str, now: float, jitter: float) -> bool:
     """Return a leased job after *error*, to be tried later; True if that was its last attempt.
 
@@ -214,9 +224,13 @@ async def fail(session: Session, id: JobId, *, error: str, now: float, jitter: f
     return died
 
 
-async def reap(session: Session, *, now: float) -> list[Job]:
-    """Return jobs whose lease ran out to the queue; those lost too often die and are returned."""
-    lost = and_(jobs.c.state == JobState.LEASED, jobs.c.leased_until < now)
+async def reap(session: Session, *, now: float, gone: Sequence[str] = ()) -> list[Job]:
+    """Return jobs whose lease ran out, or whose holder is *gone*, to the queue.
+
+    Those lost too often die and are returned.
+    """
+    overdue = or_(jobs.c.leased_until < now, jobs.c.leased_by.in_(gone))
+    lost = and_(jobs.c.state == JobState.LEASED, overdue)
     dies = jobs.c.losses + 1 >= LOSSES
     rows = await session.rows(
         update(jobs)

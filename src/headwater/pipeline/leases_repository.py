@@ -1,5 +1,7 @@
 """Rows of leases: who makes (generation, track, index) right now, so that one encode runs."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from headwater.engines.database.port import Session
@@ -40,9 +42,23 @@ async def acquire(
     return True
 
 
-async def renew(session: Session, *, holder: str, until: float) -> None:
-    """Keep everything *holder* still holds until then."""
-    await session.execute(update(leases).where(leases.c.holder == holder).values(until=until))
+async def renew(
+    session: Session,
+    held: Sequence[tuple[GenerationId, TrackId, int]],
+    *,
+    holder: str,
+    until: float,
+) -> None:
+    """Keep what *holder* works on until then; what it lost sight of comes back by itself."""
+    for name in held:
+        await session.execute(
+            update(leases).where(_named(*name), leases.c.holder == holder).values(until=until)
+        )
+
+
+async def drop(session: Session, holders: Sequence[str]) -> None:
+    """Free everything that *holders*, who are gone, held."""
+    await session.execute(delete(leases).where(leases.c.holder.in_(holders)))
 
 
 async def release(

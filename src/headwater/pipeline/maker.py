@@ -8,11 +8,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import anyio
 import structlog
 
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
-from headwater.model.errors import BlobNotFound, HeadwaterError
+from headwater.model.errors import BlobNotFound, HeadwaterError, StorageFull
 from headwater.model.ids import GenerationId, TrackId
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline.advance import Opened
@@ -35,8 +36,13 @@ def _kind(track: TrackId, index: int) -> str:
 class Maker:
     """Makes (track, index) pairs of a generation, stores and records them."""
 
-    def __init__(self, *, ask: Ask, blobs: Blobs, media: Media, holder: str) -> None:
+    def __init__(
+        self, *, ask: Ask, blobs: Blobs, media: Media, holder: str, floor_bytes: int
+    ) -> None:
+        """*floor_bytes* of the store stay free; *holder* names us in the rows of leases."""
         self._ask, self._blobs, self._media, self._holder = ask, blobs, media, holder
+        self._floor_bytes = floor_bytes
+        self.held: set[tuple[GenerationId, TrackId, int]] = set()
         self._materials: OrderedDict[GenerationId, Material] = OrderedDict()
 
     async def material(self, generation: GenerationId) -> Material:
@@ -75,6 +81,9 @@ class Maker:
         """Make segment *index* of those of *wanted* that nobody else makes now, store and record.
 
         *turn* opens the async context in which a codec may run. What fails is given back.
+
+        Raises:
+            StorageFull: there is no room to store it; nothing was made.
         """
         leased = await self._ask(
             "pipeline.take_leases",
@@ -85,19 +94,29 @@ class Maker:
         tracks = [track for track, _ in leased]
         if not tracks:
             return
+        names = {(generation, track, index) for track in tracks}
+        self.held |= names
         try:
             await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
         except BaseException as error:
             if isinstance(error, BlobNotFound):
                 self.forget(generation)  # its source was compacted or given up meanwhile
-            await self._ask(
-                "pipeline.release_leases",
-                generation=generation,
-                tracks=[(track, index) for track in tracks],
-                holder=self._holder,
-                failed=isinstance(error, HeadwaterError),
-            )
+            with anyio.CancelScope(shield=True):  # else who is cancelled keeps the lease
+                await self._ask(
+                    "pipeline.release_leases",
+                    generation=generation,
+                    tracks=[(track, index) for track in tracks],
+                    holder=self._holder,
+                    failed=isinstance(error, HeadwaterError),
+                )
             raise
+        finally:
+            self.held -= names
+
+    async def require_room(self) -> None:
+        """Pass if the store takes more. Raises StorageFull."""
+        if await self._blobs.free_bytes() < self._floor_bytes:
+            raise StorageFull("The server's disk is full.", retry_after_s=30)
 
     async def _make_leased(
         self,
@@ -120,6 +139,7 @@ class Maker:
         damaged: list[TrackId] = []
         won: list[BlobKey] = []
         if missing:
+            await self.require_room()
             whom = "urgent" if urgent else "warm"
             async with turn():
                 with PIECE_SECONDS.labels(whom).time():

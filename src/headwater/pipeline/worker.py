@@ -14,10 +14,11 @@ import structlog
 from anyio.abc import TaskGroup
 
 from headwater.engines.blobs.port import Blobs
+from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.forces.backoff import jitter
-from headwater.model.errors import Gone, HeadwaterError, InvalidInput
+from headwater.model.errors import Gone, HeadwaterError, InvalidInput, StorageFull
 from headwater.model.ids import GenerationId, JobId, TrackId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
@@ -26,22 +27,28 @@ from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Source
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.plan_video import plan_video
+from headwater.pipeline.sweep import remove_prefix
 from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
 
 HEARTBEAT_S = 10.0
 POLL_S = 2.0  # the last resort: notices may be lost
 URGENT_PER_ENCODER = 2
+PAUSE_S = 2.0  # after a demand that failed: whoever still waits asks again
+FULL_PAUSE_S = 5.0  # between two looks whether a full disk has room again
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """*encoders* codec processes warm at the same time; *warmth* says which rungs are warmed."""
+    """*encoders* codec processes warm at the same time; *warmth* says which rungs are warmed;
+    *floor_bytes* of the store stay free.
+    """
 
     encoders: int
     warmth: Warmth
+    floor_bytes: int
     planning: PlanSettings
     secret: bytes
 
@@ -57,17 +64,21 @@ class Worker:
         media: Media,
         notices: Notices,
         holder: str,
+        lives: Lives,
         settings: WorkerSettings,
     ) -> None:
+        """*holder* names this process in rows, and among *lives*."""
         self._ask, self._blobs, self._media, self._notices = ask, blobs, media, notices
-        self._holder, self._settings = holder, settings
-        self._maker = Maker(ask=ask, blobs=blobs, media=media, holder=holder)
+        self._holder, self._lives, self._settings = holder, lives, settings
+        self._maker = Maker(
+            ask=ask, blobs=blobs, media=media, holder=holder, floor_bytes=settings.floor_bytes
+        )
         self._warm = anyio.Semaphore(settings.encoders)
         self._urgent = anyio.Semaphore(settings.encoders * URGENT_PER_ENCODER)
         self._planning = anyio.Semaphore(settings.encoders)
         self._busy: set[tuple[GenerationId, TrackId, int]] = set()
         self._jobs: dict[JobId, Job] = {}
-        self._generations: set[GenerationId] = set()
+        self._scopes: dict[JobId, anyio.CancelScope] = {}
         self._woken = anyio.Event()
         self._stopping = anyio.Event()
 
@@ -103,13 +114,26 @@ class Worker:
     async def _heartbeat(self) -> None:
         while True:
             with contextlib.suppress(HeadwaterError):
-                await self._ask(
+                await self._reclaim()
+                lost: list[JobId] = await self._ask(
                     "pipeline.keep_leases",
                     holder=self._holder,
                     jobs=list(self._jobs),
-                    generations=list(self._generations),
+                    held=list(self._maker.held),
                 )
+                for job in lost:
+                    if job in self._scopes:
+                        self._scopes[job].cancel()
             await anyio.sleep(HEARTBEAT_S)
+
+    async def _reclaim(self) -> None:
+        """Take back at once what workers held whose processes have ended without a word."""
+        ended = self._lives.ended()
+        if ended:
+            await self._ask("pipeline.reclaim", holders=ended)
+            log.info("worker.reclaimed", holders=ended)
+        for holder in ended:
+            self._lives.forget(holder)
 
     # Demands
 
@@ -125,7 +149,6 @@ class Worker:
 
     async def _serve_demand(self, demand: Demand) -> None:
         name = (demand.generation, demand.track, demand.index)
-        self._generations.add(demand.generation)
         try:
             await self._maker.make(
                 demand.generation,
@@ -135,22 +158,26 @@ class Worker:
                 turn=lambda: self._urgent,
             )
         except Gone:
-            await self._ask("pipeline.forget_generation", generation=demand.generation)
+            with contextlib.suppress(HeadwaterError):
+                await self._ask("pipeline.forget_generation", generation=demand.generation)
         except HeadwaterError as error:
             log.warning("demand.failed", name=name, error=str(error), code=error.code)
+            await anyio.sleep(PAUSE_S)
         except Exception:
             log.exception("demand.failed", name=name)
+            await anyio.sleep(PAUSE_S)
         finally:
             self._busy.discard(name)
             self._woken.set()
 
     # Jobs
 
-    def _kinds_wanted(self) -> list[JobKind]:
+    async def _kinds_wanted(self) -> list[JobKind]:
         running = [job.kind for job in self._jobs.values()]
-        kinds = (
-            [JobKind.SWEEP, JobKind.COMPACT] if len(running) < 2 * self._settings.encoders else []
-        )
+        any_more = len(running) < 2 * self._settings.encoders
+        if await self._blobs.free_bytes() < self._settings.floor_bytes:
+            return [JobKind.SWEEP] if any_more else []
+        kinds = [JobKind.SWEEP, JobKind.COMPACT] if any_more else []
         if running.count(JobKind.PLAN) < self._settings.encoders:
             kinds.append(JobKind.PLAN)
         if running.count(JobKind.WARM) < self._settings.encoders:
@@ -158,7 +185,7 @@ class Worker:
         return kinds
 
     async def _take_jobs(self, group: TaskGroup) -> None:
-        while not self._stopping.is_set() and (kinds := self._kinds_wanted()):
+        while not self._stopping.is_set() and (kinds := await self._kinds_wanted()):
             job: Job | None = await self._ask(
                 "pipeline.lease_job", holder=self._holder, kinds=kinds
             )
@@ -168,6 +195,18 @@ class Worker:
             group.start_soon(self._run_job, job)
 
     async def _run_job(self, job: Job) -> None:
+        """Do *job*; what cannot even be told to the database comes back with its lease."""
+        try:
+            with anyio.CancelScope() as self._scopes[job.id]:
+                await self._do(job)
+        except HeadwaterError as error:
+            log.warning("job.left", job=job.id, kind=job.kind, error=str(error), code=error.code)
+        finally:
+            del self._scopes[job.id]
+            self._jobs.pop(job.id, None)
+            self._woken.set()
+
+    async def _do(self, job: Job) -> None:
         try:
             match job.kind:
                 case JobKind.PLAN:
@@ -183,20 +222,33 @@ class Worker:
         except InvalidInput as error:
             failure = Failure(error.code, str(error))
             await self._ask("pipeline.refuse", job=job, failure=failure)
+        except StorageFull as error:
+            log.warning("job.waits", job=job.id, kind=job.kind, error=str(error))
+            pause_s = FULL_PAUSE_S * (1 + jitter())
+            await self._ask("pipeline.postpone_job", job=job, error=str(error), pause_s=pause_s)
         except HeadwaterError as error:
             await self._failed(job, str(error))
         except Exception as error:
             log.exception("job.failed", job=job.id, kind=job.kind)
             await self._failed(job, type(error).__name__)
-        finally:
-            self._jobs.pop(job.id, None)
-            self._woken.set()
 
     async def _failed(self, job: Job, error: str) -> None:
         log.warning("job.failed", job=job.id, kind=job.kind, video=job.video, error=error)
         await self._ask("pipeline.fail_job", job=job, error=error, jitter=jitter())
 
     async def _plan(self, job: Job) -> None:
+        """Plan and record; of a video deleted meanwhile nothing may stay. Raises Gone then."""
+        try:
+            await self._plan_and_record(job)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._ask("pipeline.get_source", video=job.video)
+                except Gone:
+                    await remove_prefix(self._blobs, f"{job.video}/")
+            raise
+
+    async def _plan_and_record(self, job: Job) -> None:
         source: Source = await self._ask("pipeline.get_source", video=job.video)
         planned = await plan_video(
             job.video,
@@ -216,7 +268,6 @@ class Worker:
         )
         if generation is None:
             raise Gone("The video is gone.")
-        self._generations.add(generation)
 
         async def make(tracks: Sequence[TrackId], index: int) -> None:
             await self._maker.make(generation, tracks, index, urgent=False, turn=self._turn_to_warm)
