@@ -11,8 +11,8 @@ import anyio
 
 from headwater.containers.h264 import carries_other_parameters
 from headwater.containers.isobmff import write
-from headwater.engines.media.port import Encoded, EncodedSample, Media
-from headwater.model.errors import CodecFailed
+from headwater.engines.media.port import Encoded, EncodedSample, Media, Window
+from headwater.model.errors import CodecFailed, UnreadableMedia
 from headwater.model.ids import TrackId
 from headwater.model.plan import (
     SAMPLES_PER_AAC_FRAME,
@@ -22,6 +22,8 @@ from headwater.model.plan import (
     VideoPlan,
 )
 from headwater.pipeline.material import Material
+
+LOOK_BACK = 3  # segments that are searched for a picture to stand for those that cannot be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,35 +133,85 @@ async def _encode_video(
     media: Media,
     urgent: bool,
 ) -> dict[TrackId, Made]:
-    def cut() -> object:
-        lo, hi = video.windows[index]
-        return material.window(video.source_track, lo, hi, shift=video.shift)
-
-    window = await anyio.to_thread.run_sync(cut)
-    outputs = await media.encode_video(
-        window,  # type: ignore[arg-type]
-        video=video,
-        start=video.cuts[index],
-        stop=video.cuts[index + 1],
-        rungs=rungs,
-        urgent=urgent,
-    )
+    outputs = await _decode(material, video, rungs, index, media=media, urgent=urgent)
+    lacking = [rung for rung in rungs if not outputs[rung.id].samples]
+    if lacking:
+        outputs |= await _last_good(material, video, lacking, index, media=media, urgent=urgent)
     made: dict[TrackId, Made] = {}
     for rung in rungs:
         output = outputs[rung.id]
         blank = await media.blank_video(video=video, rung=rung)
-        expected = -(-video.frames[index] // rung.frame_step)
-        damaged = len(output.samples) < expected
-        if not output.samples:
-            output = Encoded(
-                blank.config,
-                [EncodedSample(video.cuts[index], True, blank.samples[0].data)],
-                output.errors,
-            )
-        elif output.config != blank.config:
+        if output.config != blank.config:
             raise CodecFailed(f"{rung.id}/{index}: the encoder's parameters differ from the init's")
+        expected = -(-video.frames[index] // rung.frame_step)
+        damaged = bool(output.errors) or rung in lacking or len(output.samples) < expected
         made[rung.id] = Made(_video_segment(output.samples, video, index), damaged=damaged)
     return made
+
+
+async def _decode(
+    material: Material,
+    video: VideoPlan,
+    rungs: Sequence[Rung],
+    index: int,
+    *,
+    start: int | None = None,
+    media: Media,
+    urgent: bool,
+) -> dict[str, Encoded]:
+    """Encode what decodes of segment *index*, from *start* on; what cannot be read is nothing."""
+    try:
+        window = await anyio.to_thread.run_sync(
+            lambda: material.window(video.source_track, *video.windows[index], shift=video.shift)
+        )
+    except UnreadableMedia as error:
+        return {rung.id: Encoded(b"", [], [str(error)]) for rung in rungs}
+    return await media.encode_video(
+        window,
+        video=video,
+        start=video.cuts[index] if start is None else start,
+        stop=video.cuts[index + 1],
+        rungs=rungs,
+        urgent=urgent,
+    )
+
+
+async def _last_good(
+    material: Material,
+    video: VideoPlan,
+    rungs: Sequence[Rung],
+    index: int,
+    *,
+    media: Media,
+    urgent: bool,
+) -> dict[str, Encoded]:
+    """Return one picture for each of *rungs*: the last that decodes before segment *index*.
+
+    Black where nothing does in LOOK_BACK segments. It depends on the source alone, as everything
+    here does: what the store happens to hold is not asked.
+    """
+    lowest = next(rung for rung in video.rungs if not rung.copy)
+    for earlier in range(index - 1, max(-1, index - 1 - LOOK_BACK), -1):
+        seen = await _decode(material, video, [lowest], earlier, media=media, urgent=urgent)
+        if not (samples := seen[lowest.id].samples):
+            continue
+        last = max(sample.pts for sample in samples)
+        stills = await _decode(
+            material, video, rungs, earlier, start=last, media=media, urgent=urgent
+        )
+        return {
+            track: Encoded(still.config, [_moved(still.samples[0], video.cuts[index])], [])
+            for track, still in stills.items()
+        }
+    blanks = {rung.id: await media.blank_video(video=video, rung=rung) for rung in rungs}
+    return {
+        track: Encoded(blank.config, [_moved(blank.samples[0], video.cuts[index])], [])
+        for track, blank in blanks.items()
+    }
+
+
+def _moved(sample: EncodedSample, pts: int) -> EncodedSample:
+    return EncodedSample(pts, sample.sync, sample.data)
 
 
 def _video_segment(samples: Sequence[EncodedSample], video: VideoPlan, index: int) -> bytes:
@@ -206,9 +258,12 @@ async def _make_audio(
 
         payload = await anyio.to_thread.run_sync(read)
     else:
-        window = await anyio.to_thread.run_sync(
-            lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
-        )
+        try:
+            window = await anyio.to_thread.run_sync(
+                lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
+            )
+        except UnreadableMedia:
+            window, damaged = Window(demuxer="mov", body=b"", base=0, timescale=1), True
         output = await media.encode_audio(
             window,
             rendition=rendition,
@@ -218,7 +273,7 @@ async def _make_audio(
             urgent=urgent,
         )
         payload = [sample.data for sample in output.samples]
-        damaged = bool(output.errors)
+        damaged = damaged or bool(output.errors)
     body = write.segment(
         sequence=index + 1,
         decode_time=start,

@@ -48,7 +48,8 @@ class Material:
         """Read every sample of *table*, joining neighbours into one read.
 
         Raises:
-            UnreadableMedia: more than WINDOW_BYTES, or the source ends before a sample does.
+            UnreadableMedia: more than WINDOW_BYTES or than the source holds (its index points to the
+            same bytes again and again), or the source ends before a sample does.
         """
         return read_samples(self._source, table)
 
@@ -66,7 +67,7 @@ def make_window(table: TrackTable, payload: list[bytes], *, shift: int) -> Windo
 def read_samples(source: RangeReader, table: TrackTable) -> list[bytes]:
     """See Material.payload."""
     total = int(table.sizes.sum())
-    if total > WINDOW_BYTES:
+    if total > min(WINDOW_BYTES, source.size):
         raise UnreadableMedia("A few seconds of this file hold more bytes than any video has.")
     offsets, sizes = table.offsets.tolist(), table.sizes.tolist()
     samples: list[bytes] = []

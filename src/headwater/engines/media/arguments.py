@@ -53,6 +53,8 @@ MATRIX_ONLY = (  # primaries and transfer of SDR are near enough that players ig
     "out_color_matrix=bt709:out_range=tv:in_primaries=bt709:out_primaries=bt709"
     ":in_transfer=bt709:out_transfer=bt709"
 )
+# A decoder of damaged pictures may give two the same time, or one an earlier one.
+RISING = r"select=isnan(prev_selected_pts)+gt(pts\,prev_selected_pts)"
 MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt2020c"}
 
 
@@ -98,6 +100,7 @@ def video_arguments(
         *(("bwdif=mode=send_frame", f"settb=1/{window.timescale}") if video.interlaced else ()),
         f"trim=start_pts={start - window.base}:end_pts={stop - window.base}",
         f"setpts=PTS{window.base - start + lead:+d}",
+        RISING,
         *first_scale(video, encoded_rungs(video)[0].width, encoded_rungs(video)[0].height),
     ]
     arguments = [*ALWAYS, "-loglevel", "level+error", *input_arguments(window, threads=threads)]
