@@ -32,6 +32,8 @@ function followVideo(): void {
   const state = main.dataset.state!;
   if (state === "ready" || state === "failed") return;
   const source = follow(`${videoPath(main.dataset.video!)}/events`, (news) => {
+    const player = document.querySelector("headwater-player");
+    if (player) player.progress = news.state === "ready" ? 1 : news.progress;
     if (news.state === main.dataset.state) return;
     const played = ["playable", "ready"].includes(main.dataset.state!);
     main.dataset.state = news.state;

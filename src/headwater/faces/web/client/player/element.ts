@@ -33,6 +33,7 @@ export class HeadwaterPlayer extends LitElement {
     manifest: {},
     storyboard: {},
     duration: { type: Number },
+    progress: { type: Number },
     autoplay: { type: Boolean },
     state: { state: true },
     paused: { state: true },
@@ -52,6 +53,8 @@ export class HeadwaterPlayer extends LitElement {
   declare manifest: "hls" | "dash";
   declare storyboard: string;
   declare duration: number;
+  /** The share of the video that exists in every quality, from its start. */
+  declare progress: number;
   declare autoplay: boolean;
   declare state: State;
   declare paused: boolean;
@@ -76,7 +79,8 @@ export class HeadwaterPlayer extends LitElement {
 
   constructor() {
     super();
-    Object.assign(this, { videoId: "", name: "", hls: "", dash: "", manifest: "hls", storyboard: "", duration: 0 });
+    Object.assign(this, { videoId: "", name: "", hls: "", dash: "", manifest: "hls", storyboard: "" });
+    Object.assign(this, { duration: 0, progress: 1 });
     Object.assign(this, { autoplay: false, state: "idle", paused: true, buffering: false, preparing: false });
     Object.assign(this, { trouble: null, shown: true, chip: null, news: "", chosen: null });
   }
@@ -144,6 +148,7 @@ export class HeadwaterPlayer extends LitElement {
         change: () => this.onTracks(),
         preparing: (yes) => this.onPreparing(yes),
         trouble: (kind) => this.fail(kind),
+        warmUpTo: () => (this.progress >= 1 ? Infinity : this.progress * this.duration),
       });
       if (!this.isConnected) return void this.engine.destroy();
       const address = this.engine.kind === "native" || !dash ? this.hls : this.dash;

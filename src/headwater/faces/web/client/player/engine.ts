@@ -4,6 +4,7 @@
  */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 import { patientScheme } from "./network";
+import { warmFirst } from "./warm";
 
 export interface Quality {
   id: number;
@@ -26,6 +27,8 @@ export interface News {
   change(): void;
   preparing(yes: boolean): void;
   trouble(kind: Trouble): void;
+  /** Seconds of the video, from its start, that exist in every quality. */
+  warmUpTo(): number;
 }
 
 export interface Engine {
@@ -78,6 +81,7 @@ class ShakaEngine implements Engine {
     }
     this.player = new library.Player();
     this.player.configure(CONFIGURATION);
+    this.player.configure("abrFactory", warmFirst(library, () => this.isWarm()));
     for (const name of ["trackschanged", "adaptation", "variantchanged", "textchanged", "loaded"]) {
       this.player.addEventListener(name, () => this.news.change());
     }
@@ -154,15 +158,26 @@ class ShakaEngine implements Engine {
     return this.player.destroy();
   }
 
+  /** What is fetched next exists already, in every quality. */
+  private isWarm(): boolean {
+    const { buffered, currentTime } = this.video;
+    const end = buffered.length ? buffered.end(buffered.length - 1) : currentTime;
+    return Math.max(end, currentTime) + AHEAD_S <= this.news.warmUpTo();
+  }
+
   private wait(yes: boolean): void {
     this.waits = yes ? this.waits + 1 : 0;
     this.news.preparing(this.waits > 0);
   }
 }
 
+const AHEAD_S = 8; // two segments
+
 const CONFIGURATION = {
   abr: {
-    defaultBandwidthEstimate: 1_500_000, // a low rung first: it is warm first and starts at once
+    defaultBandwidthEstimate: 4_500_000, // as the manifest's first variant; measured from then on
+    useNetworkInformation: false,
+    cacheLoadThreshold: 1, // immutable segments are never asked for twice, so fast means fast
     restrictToElementSize: true,
     switchInterval: 4, // one segment
   },

@@ -30,6 +30,35 @@ function withoutRetries(error: unknown): unknown {
   return error;
 }
 
+/**
+ * Measures how long bytes travel, not how long the server takes to make them: a segment that was
+ * waited for says nothing about the line, and would make Auto choose ever lower, ever colder rungs.
+ */
+class Line {
+  private answeredAt: number | null = null;
+  private measured = false;
+
+  constructor(
+    private readonly tell: shaka.extern.ProgressUpdated,
+    private readonly pass: shaka.extern.HeadersReceived,
+  ) {}
+
+  readonly headers: shaka.extern.HeadersReceived = (headers) => {
+    this.answeredAt = performance.now();
+    this.pass(headers);
+  };
+
+  readonly progress: shaka.extern.ProgressUpdated = (time_ms, bytes, left) => {
+    this.tell(this.measured ? time_ms : this.travelled(time_ms), bytes, left);
+    this.measured = true;
+  };
+
+  travelled(time_ms: number): number {
+    const since = this.answeredAt === null ? time_ms : performance.now() - this.answeredAt;
+    return Math.max(1, Math.min(time_ms, since));
+  }
+}
+
 /** Wrap Shaka's fetch so that it waits where the server asks it to; `waiting` hears of each wait. */
 export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): Plugin {
   return (uri, request, type, progress, headers, config) => {
@@ -39,10 +68,12 @@ export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): 
 
     const attempts = async (): Promise<shaka.extern.Response> => {
       for (;;) {
-        inner = library.net.HttpFetchPlugin.parse(uri, request, type, progress, headers, config);
+        const line = new Line(progress, headers);
+        inner = library.net.HttpFetchPlugin.parse(uri, request, type, line.progress, line.headers, config);
         try {
           const response = await inner.promise;
           waiting(false);
+          if (response.timeMs !== undefined) response.timeMs = line.travelled(response.timeMs);
           return response;
         } catch (error) {
           const wait_s = waitOf(error);
