@@ -1,5 +1,6 @@
 """What `headwater upload` shows: bars on the terminal, one line or JSON object per file."""
 
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,13 +10,22 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 from headwater.cli.send_files import Outcome
+
+
+class Speed(TransferSpeedColumn):
+    """Bytes per second, where bytes move; making has no such speed."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.fields["moves_bytes"] else Text()
 
 
 class Report:
@@ -27,11 +37,13 @@ class Report:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
-            TransferSpeedColumn(),
+            Speed(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             disable=not is_terminal,
+            redirect_stdout=False,
         )
+        self._above_bars = is_terminal and sys.stdout.isatty()
         self._tasks: dict[tuple[Path, str], TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -62,8 +74,14 @@ class Report:
 
     def _move(self, path: Path, what: str, done: float, whole: float) -> None:
         if (path, what) not in self._tasks:
-            self._tasks[path, what] = self._progress.add_task(f"{path.name}  {what}")
+            self._tasks[path, what] = self._progress.add_task(
+                f"{path.name}  {what}", moves_bytes=what == "sending"
+            )
         self._progress.update(self._tasks[path, what], completed=done, total=whole)
 
     def _say(self, line: str) -> None:
-        print(line, flush=True)
+        """Print *line* whole: above the bars where they share the terminal with it."""
+        if self._above_bars:
+            self._progress.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        else:
+            print(line, flush=True)
