@@ -13,7 +13,7 @@ from tests.cli.command import COMMAND, bare_environment
 
 EMAIL, PASSWORD = "ada@example.org", "a long enough password"
 STOP_S = 30
-QUIET = {"HEADWATER_INTERNAL_PORT": "0", "HEADWATER_SANDBOX": "none"}
+QUIET = {"HEADWATER_INTERNAL_PORT": "0"}
 
 
 @dataclass(slots=True)
