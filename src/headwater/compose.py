@@ -438,15 +438,18 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
     """Return the whole application: every face behind its guards."""
     from headwater.faces import asgi
     from headwater.faces.rest import app as rest
+    from headwater.faces.rest.documents import Beside
     from headwater.faces.streaming import app as streaming
     from headwater.faces.tus import app as tus
+    from headwater.faces.tus import document as tus_document
     from headwater.faces.web import app as web
 
+    beside = Beside(tus_document.paths(), tus_document.schemas())
     return asgi.create_app(
         faces,
         {
             asgi.UPLOADS: tus.routes(faces),
-            asgi.REST: rest.create(faces),
+            asgi.REST: rest.create(faces, beside),
             asgi.STREAMS: streaming.routes(faces),
             asgi.WEB: web.routes(faces),
         },

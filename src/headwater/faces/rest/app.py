@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from headwater.faces.kit import Faces
 from headwater.faces.problems import plain_problem, problem_response
 from headwater.faces.rest import operating, people, videos
-from headwater.faces.rest.documents import document
+from headwater.faces.rest.documents import Beside, document
 from headwater.model.errors import HeadwaterError, InvalidInput
 
 ONE_VIDEO = "/api/v1/videos"
@@ -27,8 +27,8 @@ class Rest:
     is 3 times cheaper there. It stands in the framework too, for the document and other methods.
     """
 
-    def __init__(self, faces: Faces) -> None:
-        self._app = framework(faces)
+    def __init__(self, faces: Faces, beside: Beside | None) -> None:
+        self._app = framework(faces, beside)
         self._videos = videos.Videos(faces)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,12 +40,12 @@ class Rest:
             await self._app(scope, receive, send)
 
 
-def create(faces: Faces) -> Rest:
-    return Rest(faces)
+def create(faces: Faces, beside: Beside | None = None) -> Rest:
+    return Rest(faces, beside)
 
 
-def framework(faces: Faces) -> FastAPI:
-    """Return every route of the face, with the document that describes them."""
+def framework(faces: Faces, beside: Beside | None = None) -> FastAPI:
+    """Return every route of the face, with the document that describes them and *beside*."""
     app = FastAPI(
         title="Headwater",
         openapi_url="/api/v1/openapi.json",
@@ -63,7 +63,7 @@ def framework(faces: Faces) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = document(app)
+            app.openapi_schema = document(app, beside)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

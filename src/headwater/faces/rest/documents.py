@@ -102,7 +102,14 @@ def takes(kind: type) -> dict[str, Any]:
     }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+class Beside(msgspec.Struct, frozen=True):
+    """What another face adds to the document: path items and schemas by name."""
+
+    paths: dict[str, Any]
+    schemas: dict[str, Any]
+
+
+def document(app: FastAPI, beside: Beside | None = None) -> dict[str, Any]:
     """Return the whole OpenAPI 3.1 document."""
     made = get_openapi(
         title="Headwater",
@@ -113,6 +120,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         COMPONENTS, ref_template="#/components/schemas/{name}"
     )
+    if beside is not None:
+        components |= beside.schemas
+        for path, item in beside.paths.items():
+            made["paths"].setdefault(path, {}).update(item)
     made["components"] = {"schemas": components, "securitySchemes": SECURITY}
     made["security"] = [{}, {"session": []}, {"key": []}]
     return made

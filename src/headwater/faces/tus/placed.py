@@ -10,7 +10,7 @@ from headwater.engines.blobs.port import PartTicket, Stored
 from headwater.faces.kit import Faces, actor_of
 from headwater.faces.tus.answers import json
 from headwater.faces.tus.body import RequestBody
-from headwater.faces.tus.resumable import upload_view
+from headwater.faces.tus.views import PartList, Ticket, TicketList, upload_view
 from headwater.model.errors import InvalidInput, TooLarge
 from headwater.model.ids import UploadId
 from headwater.model.upload import Upload
@@ -18,12 +18,6 @@ from headwater.uploads.place_parts import MOST_AT_ONCE, PlacedPart
 
 BODY_BYTES = 1 << 20  # a thousand parts are about 120 kB of JSON
 T = TypeVar("T")
-
-
-class PartList(msgspec.Struct, frozen=True):
-    """The body of a request for tickets and of a commit."""
-
-    parts: list[PlacedPart]
 
 
 class Placed:
@@ -45,22 +39,15 @@ class Placed:
             return json(upload_view(upload))
         if len(named.parts) > MOST_AT_ONCE:
             raise InvalidInput(f"Ask for at most {MOST_AT_ONCE} tickets at once.")
-        return json({"parts": [await self._ticket(request, upload_id, p) for p in named.parts]})
+        return json(TicketList([await self._ticket(request, upload_id, p) for p in named.parts]))
 
-    async def _ticket(
-        self, request: Request, upload_id: UploadId, part: PlacedPart
-    ) -> dict[str, object]:
+    async def _ticket(self, request: Request, upload_id: UploadId, part: PlacedPart) -> Ticket:
         ticket: PartTicket = await self._faces.runner.run(
             "uploads.part_url", actor_of(request), upload_id=upload_id, part=part
         )
         ours = ticket.url.startswith("/")
         url = self._faces.public_url(request) + ticket.url if ours else ticket.url
-        return {
-            "start": part.start,
-            "url": url,
-            "method": ticket.method,
-            "headers": ticket.headers,
-        }
+        return Ticket(start=part.start, url=url, method=ticket.method, headers=ticket.headers)
 
     async def put(self, request: Request, body: RequestBody) -> Response:
         """The address a folder's ticket leads to: the signature in it is the permission."""

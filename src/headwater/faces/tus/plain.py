@@ -18,6 +18,8 @@ from headwater.faces.kit import Faces, actor_of
 from headwater.faces.tus.answers import json
 from headwater.faces.tus.body import RequestBody
 from headwater.faces.tus.form import FIELD_BYTES, Form
+from headwater.faces.tus.views import TakenVideo
+from headwater.faces.tus.wire import VIDEO_HEADER
 from headwater.model.errors import InvalidInput
 from headwater.model.upload import Upload
 from headwater.model.video import Video
@@ -84,17 +86,15 @@ class Plain:
             "videos.get", actor_of(request), video_id=upload.video
         )
         origin = self._faces.public_url(request)
-        return json(
-            {
-                "id": video.id,
-                "title": video.title,
-                "state": video.state,
-                "visibility": video.visibility,
-                "watch_url": f"{origin}/watch/{video.id}",
-            },
-            201,
-            {"location": f"{origin}/api/v1/videos/{video.id}", "headwater-video": video.id},
+        taken = TakenVideo(
+            id=video.id,
+            title=video.title,
+            state=video.state,
+            visibility=video.visibility,
+            watch_url=f"{origin}/watch/{video.id}",
         )
+        headers = {"location": f"{origin}/api/v1/videos/{video.id}", VIDEO_HEADER: video.id}
+        return json(taken, 201, headers)
 
 
 def require_whole(body: RequestBody, file: AsyncIterable[bytes]) -> None:

@@ -11,6 +11,7 @@ from headwater.faces.kit import Faces, actor_of
 from headwater.faces.tus import wire
 from headwater.faces.tus.answers import NotTus, json
 from headwater.faces.tus.body import RequestBody
+from headwater.faces.tus.views import upload_view
 from headwater.model.errors import InvalidInput
 from headwater.model.ids import UploadId
 from headwater.model.upload import Upload
@@ -149,20 +150,6 @@ class Resumable:
 def require_version(request: Request) -> None:
     if request.headers.get("tus-resumable") != wire.VERSION:
         raise NotTus(412, f"This server speaks tus {wire.VERSION}; say so in Tus-Resumable.")
-
-
-def upload_view(upload: Upload) -> dict[str, object]:
-    """What a client that speaks no tus sees of its upload."""
-    return {
-        "id": upload.id,
-        "video": upload.video,
-        "length": upload.length,
-        "offset": upload.offset,
-        "partial": upload.partial,
-        "complete": upload.completed_at is not None,
-        "metadata": upload.metadata,
-        "expires_at": upload.expires_at,
-    }
 
 
 def _media_type(request: Request) -> str:
