@@ -59,3 +59,14 @@ def decode_sound(
         ]
     )
     return np.frombuffer(output, dtype="<i2").reshape(-1, channels).astype(np.float64)
+
+
+def decode_brightness(path: Path) -> npt.NDArray[np.float64]:
+    """Decode every picture and return the mean luma of each, in order of showing."""
+    output, _ = _run(
+        [
+            *("-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"),
+            *("-vf", "scale=1:1:flags=area,format=gray", "-f", "rawvideo", "-"),
+        ]
+    )
+    return np.frombuffer(output, dtype=np.uint8).astype(np.float64)

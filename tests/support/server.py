@@ -53,6 +53,11 @@ class Server:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and neither stopped nor killed since."""
+        return self._process is not None
+
+    @property
     def setup_path(self) -> str:
         """The newest one-time set-up link, without the host."""
         return f"/setup?token={SETUP.findall(self.log)[-1]}"
