@@ -312,7 +312,7 @@ async def test_a_segment_is_made_by_one(database: Database) -> None:
 
 async def test_what_the_dead_held_is_free_at_once(database: Database) -> None:
     """Jobs and segments; those of the living stay theirs until they are overdue."""
-    ids = [await enqueue(database, video) for video in ("v1", "v2")]
+    queued = [await enqueue(database, video) for video in ("v1", "v2")]
     for holder in ("dead", "alive"):
         await lease(database, 1.0, holder=holder)
     assert await acquire(database, "dead", 1.0, 31.0)
@@ -322,7 +322,7 @@ async def test_what_the_dead_held_is_free_at_once(database: Database) -> None:
         await leases_repository.drop(session, ["dead"])
 
     assert died == []
-    states = [(job.state, job.leased_by) for job in [await get(database, id) for id in ids]]
+    states = [(job.state, job.leased_by) for job in [await get(database, one) for one in queued]]
     assert sorted(states, key=str) == [(JobState.LEASED, "alive"), (JobState.QUEUED, None)]
     assert (await leased(database, 2.0)).leased_until == 32.0
     assert await acquire(database, "alive", 2.0, 32.0)
