@@ -7,6 +7,7 @@ only if asked for; the rows of a restored store say truly what it holds.
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -77,6 +78,7 @@ async def back_up(
                 raise
             lost = str(error)
             continue
+        copied |= await _copy_inits(made, copied, source=blobs, target=kept)
         if segments:
             copied |= await _copy_rest(made, copied, source=blobs, target=kept, told=told)
         note = Backup(
@@ -181,6 +183,18 @@ async def opened(path: Path, open_database: OpenDatabase) -> AsyncIterator[Datab
 
 def _needed(extents: list[BlobKey], made: list[Made]) -> list[BlobKey]:
     return extents + [key for generation in made for key in generation.needed()]
+
+
+async def _copy_inits(
+    made: list[Made], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs
+) -> dict[BlobKey, int]:
+    """Copy the init segments made so far: a newer encoder's may not fit the older segments."""
+    sizes = {}
+    for key in (key for generation in made for key in generation.inits()):
+        if key not in copied:
+            with contextlib.suppress(BlobNotFound):
+                sizes[key] = (await copy(key, source=source, target=target)).size
+    return sizes
 
 
 async def _copy_rest(

@@ -41,9 +41,9 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
     def needed(self) -> list[BlobKey]:
         """Return the keys it cannot do without."""
-        keys = [init_key(self.video, self.id, track) for track in self.presences]
-        keys += [sample_index_key(self.video, self.id, number) for number in self.index_sizes]
+        keys = [sample_index_key(self.video, self.id, number) for number in self.index_sizes]
         if not self.is_remakeable:
+            keys += self.inits()
             keys += [
                 segment_key(self.video, self.id, track, index)
                 for track, presence in self.presences.items()
@@ -51,6 +51,10 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
                 if bitmap.has(presence.present, index)
             ]
         return keys
+
+    def inits(self) -> list[BlobKey]:
+        """Return the keys of its init segments; the warm-up makes most of them."""
+        return [init_key(self.video, self.id, track) for track in self.presences]
 
 
 async def extent_keys(session: Session) -> list[BlobKey]:

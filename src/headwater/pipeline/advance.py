@@ -21,6 +21,7 @@ from headwater.pipeline import (
     generations_repository,
     jobs_repository,
     leases_repository,
+    space_repository,
 )
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Generation, Presence, Source
@@ -263,18 +264,26 @@ async def release_leases(
 
 
 async def record_warm(
-    *, work: Work, job: Job, generation: GenerationId, cursor: int, eligible: Sequence[TrackId]
+    *,
+    work: Work,
+    job: Job,
+    generation: GenerationId,
+    cursor: int,
+    eligible: Sequence[TrackId],
+    budget_bytes: int | None,
 ) -> bool:
     """Move the warm-up's cursor and progress, and give the job back for the next turn.
 
-    Returns True when every segment of the *eligible* tracks is stored: the video is then ready.
+    Returns True when every segment of the *eligible* tracks is stored: the video is then ready. So
+    it is when the store is at its budget: eviction would take what warming goes on to make.
     """
     session = work.session
     presences = await generations_repository.presences(session, generation)
     chosen = [presences[track] for track in eligible if track in presences]
     total = sum(p.segments for p in chosen)
     stored = sum(bitmap.count(p.present) for p in chosen)
-    if stored < total:
+    used = await space_repository.used_bytes(session)
+    if stored < total and (budget_bytes is None or used < budget_bytes):
         await changes.change(work, job.video, progress=stored / total)
         await jobs_repository.yield_back(session, job.id, cursor=cursor, now=work.now)
         return False

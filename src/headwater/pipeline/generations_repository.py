@@ -67,7 +67,13 @@ async def add(
     await session.execute(
         insert(tracks).values(
             [
-                {"generation": id, "track": track, "segments": n, "present": bitmap.empty(n)}
+                {
+                    "generation": id,
+                    "track": track,
+                    "segments": n,
+                    "present": bitmap.empty(n),
+                    "watched_at": now,  # what is new is not cold
+                }
                 for track, n in segments.items()
             ]
         )

@@ -32,6 +32,11 @@ def sample_index_key(video: VideoId, generation: GenerationId, source_track: int
     return BlobKey(f"{video}/{generation}/index/{source_track}")
 
 
+def remux_prefix(video: VideoId) -> str:
+    """Name where indexed copies of a source without an index lie: `…remux-{attempt}/{n}`."""
+    return f"{video}/remux-"
+
+
 def generation_prefix(video: VideoId, generation: GenerationId) -> str:
     return f"{video}/{generation}/"
 

@@ -20,7 +20,7 @@ from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.look import Look
 from headwater.model.plan import Plan
 from headwater.model.upload import Extent
-from headwater.pipeline.keys import init_key, sample_index_key, segment_key
+from headwater.pipeline.keys import init_key, remux_prefix, sample_index_key, segment_key
 from headwater.pipeline.make_segment import make_init, make_segments
 from headwater.pipeline.material import Material, make_window, read_samples
 from headwater.pipeline.planned import Planned
@@ -124,7 +124,7 @@ async def _remux(
     most = REMUX_GROWTH * sum(extent.size for extent in extents) + REMUX_EXTENT_BYTES
 
     async def put(part: bytes) -> None:
-        key = BlobKey(f"{video}/remux-{attempt}/{len(copied)}")
+        key = BlobKey(f"{remux_prefix(video)}{attempt}/{len(copied)}")
         stored = await blobs.put_absent(key, part)
         copied.append(Extent(key, stored.size))
 

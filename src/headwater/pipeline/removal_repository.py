@@ -44,6 +44,12 @@ async def extent_keys(session: Session, video: VideoId) -> list[BlobKey]:
     return [BlobKey(key) for key in sorted(keys)]
 
 
+async def upload_prefixes(session: Session, video: VideoId) -> list[str]:
+    """Return where parts of its uploads lie, also those whose server died before their row."""
+    rows = await session.rows(select(uploads.c.id).where(uploads.c.video == video))
+    return [f"uploads/{row['id']}/" for row in rows]
+
+
 async def remove_video(
     session: Session, video: Video, generation_ids: Sequence[GenerationId]
 ) -> None:

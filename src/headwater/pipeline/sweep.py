@@ -4,6 +4,8 @@ A maker that was at work meanwhile finds no row after its put and takes its blob
 between put and look is why the sweep of the prefix repeats one lease later.
 """
 
+from collections.abc import Collection
+
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.work import Units
 from headwater.library import videos_repository
@@ -19,8 +21,10 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
         video = await videos_repository.find(work.session, job.video)
         restored = video is not None and video.deleted_at is None
         keys = await removal_repository.extent_keys(work.session, job.video)
+        uploads = await removal_repository.upload_prefixes(work.session, job.video)
     if not restored:
-        await remove_prefix(blobs, f"{job.video}/")
+        for prefix in (f"{job.video}/", *uploads):
+            await remove_prefix(blobs, prefix)
         for key in keys:
             await blobs.delete(key)
     async with units.writer() as work:
@@ -40,9 +44,11 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
             await jobs_repository.finish(work.session, job.id, now=work.now)
 
 
-async def remove_prefix(blobs: Blobs, prefix: str) -> None:
+async def remove_prefix(blobs: Blobs, prefix: str, *, keep: Collection[str] = ()) -> None:
+    """Remove every blob below *prefix* but those to *keep*."""
     async for key, _ in blobs.list(prefix):
-        await blobs.delete(BlobKey(key))
+        if key not in keep:
+            await blobs.delete(BlobKey(key))
 
 
 async def schedule_sweep(*, units: Units, video: VideoId, run_at: float) -> None:

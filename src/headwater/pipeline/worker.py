@@ -25,6 +25,7 @@ from headwater.model.video import Failure
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Source
+from headwater.pipeline.keys import remux_prefix
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.plan_video import plan_video
 from headwater.pipeline.sweep import remove_prefix
@@ -261,6 +262,9 @@ class Worker:
             attempt=f"{job.id}-{job.attempts}",
         )
         await self._ask("pipeline.record_plan", job=job, planned=planned)
+        if planned.remuxed:  # what an earlier attempt left behind
+            kept = {extent.key for extent in planned.remuxed}
+            await remove_prefix(self._blobs, remux_prefix(job.video), keep=kept)
 
     async def _warm_up(self, job: Job) -> None:
         generation: GenerationId | None = await self._ask(
