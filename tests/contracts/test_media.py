@@ -1,7 +1,9 @@
 """Every Media adapter keeps every promise of engines/media/port.py."""
 
+import os
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -122,6 +124,17 @@ async def test_a_window_is_trimmed_to_its_segment(media: Media, clips: Path) -> 
     assert len(decode_pictures(made["v120"], 160, 120)) == 30
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Let whatever is started within see and use one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 async def test_bytes_do_not_depend_on_what_is_made_beside(media: Media, clips: Path) -> None:
     """A rung made alone, with all rungs, urgent or not, on one core or two: the same bytes."""
     track = Track.of(make_clip("h264_moov_last", clips), "video")
@@ -133,7 +146,8 @@ async def test_bytes_do_not_depend_on_what_is_made_beside(media: Media, clips: P
     whole = await media.encode_video(window, video=plan, rungs=rungs, urgent=True, **span)
     others = [rungs[2], rungs[0]]
     some = await media.encode_video(window, video=plan, rungs=others, urgent=False, **span)
-    alone = await media.encode_video(window, video=plan, rungs=rungs[:1], urgent=False, **span)
+    with one_core():
+        alone = await media.encode_video(window, video=plan, rungs=rungs[:1], urgent=True, **span)
 
     assert some == {key: whole[key] for key in ("v180", "v90")}
     assert alone == {"v90": whole["v90"]}
@@ -239,6 +253,15 @@ async def test_damage_is_told_and_what_is_sound_is_kept(media: Media, clips: Pat
     assert not any("0x" in line for line in spoiled["v120"].errors), spoiled["v120"].errors
     assert len(nothing["v120"].samples) <= 1
     assert hollow["v120"].samples == []
+
+
+async def test_a_decoder_nobody_needs_is_not_opened(media: Media, tmp_path: Path) -> None:
+    """A rare codec in a common container is told to be undecodable, however sound it is."""
+    clip = tmp_path / "rare.mov"
+    run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-c:v", "magicyuv", str(clip))
+
+    with pytest.raises(UnreadableMedia):
+        await media.look(Track.of(clip, "video").window(), kind="video")
 
 
 async def test_a_failing_codec_is_no_damage(media: Media, clips: Path) -> None:

@@ -6,7 +6,8 @@ a generation.
 
 from collections.abc import Sequence
 
-from headwater.engines.media.port import Window
+from headwater.engines.media.decoders import DECODERS
+from headwater.engines.media.port import LongWindow, Window
 from headwater.model.plan import SAMPLES_PER_AAC_FRAME, Rendition, Rung, VideoPlan
 
 FORMAT = 1  # raise it with any change below that changes bytes
@@ -17,6 +18,7 @@ SD_HEIGHT = 576  # taller pictures that say nothing of their colours are BT.709,
 PRE_ROLL = 4  # AAC frames: the error at a join is then that of a continuous encode
 POST_ROLL = 2  # a frame's window reaches one frame on, its block switching looks at one more
 HOLE_S = 0.01  # a step in a window's times from which on sound is missing (planning has the same)
+EARLY_S = 0.0005  # a keyframe is asked for just before its frame: the clock there counts µs
 PRIMING = 1  # the encoder's own delay, 1024 samples, is one frame
 
 ALWAYS = ("-nostdin", "-hide_banner", "-nostats", "-protocol_whitelist", "pipe")
@@ -63,10 +65,13 @@ def encode_config() -> str:
     return f"{FORMAT};{PRESET};{X264};{SCALER};{' '.join(AAC)}"
 
 
-def input_arguments(window: Window, *, threads: int = 1, flags2: str = "") -> list[str]:
+def input_arguments(
+    window: Window | LongWindow, *, threads: int = 1, flags2: str = ""
+) -> list[str]:
     """Read *window* from standard input with its own demuxer, timestamps untouched."""
     return [
         *("-copyts", "-noautorotate", "-max_error_rate", "1", "-max_pixels", str(PIXELS)),
+        *("-codec_whitelist", DECODERS),
         *(("-flags2", flags2) if flags2 else ()),
         *("-threads", str(threads), "-f", window.demuxer, "-i", "pipe:0"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
@@ -85,15 +90,19 @@ def lead_ticks(start: int, stop: int, timescale: int) -> int:
 
 
 def video_arguments(
-    window: Window,
+    window: Window | LongWindow,
     *,
     video: VideoPlan,
     start: int,
     stop: int,
     rungs: Sequence[Rung],
     threads: int,
+    inner_cuts: Sequence[int] = (),
 ) -> list[str]:
-    """Decode *window* once and write one fragmented MP4 per rung to FIRST_OUTPUT and on."""
+    """Decode *window* once and write one fragmented MP4 per rung to FIRST_OUTPUT and on.
+
+    At each of *inner_cuts* a new closed GOP begins, in a fragment of its own.
+    """
     lead = lead_ticks(start, stop, window.timescale)
     graph = [
         f"[0:v:0]settb=1/{window.timescale}",
@@ -108,7 +117,12 @@ def video_arguments(
     arguments += ["-filter_complex", ",".join(graph) + chain(encoded_rungs(video), rungs)]
     for number, rung in enumerate(rungs):
         arguments += ["-map", f"[out{number}]", *video_encoder(rung, window.timescale)]
-        arguments += [*FRAGMENT, f"pipe:{FIRST_OUTPUT + number}"]
+        if inner_cuts:
+            times = [(cut - start + lead) / window.timescale for cut in inner_cuts]
+            arguments += ["-force_key_frames", ",".join(f"{t - EARLY_S:.6f}" for t in times)]
+            arguments += ["-forced-idr", "1"]
+        fragments = (FRAGMENT[0], f"{FRAGMENT[1]}+frag_keyframe", *FRAGMENT[2:])
+        arguments += [*(fragments if inner_cuts else FRAGMENT), f"pipe:{FIRST_OUTPUT + number}"]
     return arguments
 
 
@@ -293,7 +307,8 @@ def sheet_arguments(*, width: int, height: int, columns: int, rows: int) -> list
 def streams_arguments(demuxer: str) -> list[str]:
     """List the streams of what comes on standard input, in lines for text.py."""
     return [
-        *(*ALWAYS, "-loglevel", "level+info", "-f", demuxer, "-i", "pipe:0"),
+        *(*ALWAYS, "-loglevel", "level+info", "-codec_whitelist", DECODERS),
+        *("-f", demuxer, "-i", "pipe:0"),
         *("-t", "0", "-c", "copy", "-f", "null", "-"),
     ]
 
@@ -302,6 +317,7 @@ def remux_arguments(demuxer: str, streams: Sequence[tuple[int, str]], *, family:
     """Copy *streams*, (number, codec), to a fragmented MOV or a Matroska, fragments of seconds."""
     arguments = [
         *(*ALWAYS, "-loglevel", "level+error", "-fflags", "+genpts"),
+        *("-codec_whitelist", DECODERS),
         *("-f", demuxer, "-i", "pipe:0", "-map_metadata", "-1", "-map_chapters", "-1"),
         *("-c", "copy", "-max_muxing_queue_size", "4096"),
     ]

@@ -8,8 +8,8 @@ from typing import Self
 import anyio
 
 from headwater.containers.isobmff.fragments import read_encoded
-from headwater.engines.media import arguments, text
-from headwater.engines.media.port import Encoded, EncodedSample, Look, Window
+from headwater.engines.media import arguments, runs, text
+from headwater.engines.media.port import Encoded, EncodedSample, LongWindow, Look, Window
 from headwater.engines.media.probe_sandbox import (
     LAYERS,
     NEEDED,
@@ -121,6 +121,19 @@ class FfmpegMedia:
             rung.id: _encoded(output, errors, earlier=earlier)
             for rung, output in zip(rungs, finished.outputs, strict=True)
         }
+
+    def encode_run(
+        self,
+        window: LongWindow,
+        *,
+        video: VideoPlan,
+        cuts: Sequence[int],
+        rungs: Sequence[Rung],
+        urgent: bool,
+    ) -> AsyncIterator[tuple[str, int, Encoded]]:
+        return runs.encode_run(
+            self._codec, window, video=video, cuts=cuts, rungs=rungs, urgent=urgent
+        )
 
     async def encode_audio(
         self,

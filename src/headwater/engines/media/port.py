@@ -6,6 +6,7 @@ Promises  tests/contracts/test_media.py.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ from headwater.engines.reach import Reach
 from headwater.model.look import Look
 from headwater.model.plan import Rendition, Rung, VideoPlan
 
-__all__ = ["Encoded", "EncodedSample", "Look", "Media", "Window"]
+__all__ = ["Encoded", "EncodedSample", "LongWindow", "Look", "Media", "Window"]
 
 
 class EncodedSample(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +47,16 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     demuxer: str
     body: bytes
+    base: int
+    timescale: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongWindow:
+    """As Window, for more samples than memory should hold: *body* comes piece by piece."""
+
+    demuxer: str
+    body: AsyncIterable[bytes]
     base: int
     timescale: int
 
@@ -85,6 +96,25 @@ class Media(Protocol):
 
         Raises:
             CodecFailed: the process died, timed out, or broke a limit; nothing may be remembered.
+        """
+        ...
+
+    def encode_run(
+        self,
+        window: LongWindow,
+        *,
+        video: VideoPlan,
+        cuts: Sequence[int],
+        rungs: Sequence[Rung],
+        urgent: bool,
+    ) -> AsyncIterator[tuple[str, int, Encoded]]:
+        """Encode segment after segment in one pass, where keyframes lie too far apart for windows.
+
+        Segment i is [*cuts*[i], *cuts*[i+1]). Yields (rung id, i, what encode_video would give) as
+        each is done, in order for each rung. A rung's rate control goes on from segment to segment.
+
+        Raises:
+            CodecFailed: as encode_video; what was yielded before stays good.
         """
         ...
 
