@@ -1,13 +1,14 @@
 """The player plays real segments in a real browser, by mouse and by keyboard."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.async_api import Page, Route
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
-from tests.web.player import ask_until, look, watch_until
+from tests.web.player import Seen, ask_until, look, watch_until
 
 pytestmark = pytest.mark.anyio
 BUDGET_BYTES = 350_000
@@ -16,6 +17,14 @@ BUDGET_BYTES = 350_000
 async def open_video(page: Page, video: str, query: str = "") -> None:
     await page.goto(f"/watch/{video}{query}")
     await watch_until(page, lambda seen: seen["frames"] > 5)
+
+
+def decodes(height: int) -> Callable[[Seen], bool]:
+    return lambda seen: seen["height"] == height
+
+
+def goes_on_from(frames: int) -> Callable[[Seen], bool]:
+    return lambda seen: seen["frames"] > frames
 
 
 async def test_frames_advance_and_a_seek_lands(open_page: OpenPage, video: str) -> None:
@@ -44,14 +53,9 @@ async def test_a_chosen_quality_is_decoded(open_page: OpenPage, video: str) -> N
             await page.locator("headwater-player .settings").click()
             await page.get_by_role("menuitem", name="Quality").click()
             await page.get_by_role("menuitemradio", name=f"{height}p").click()
-            before = (await look(page))["frames"]
-            seen = await watch_until(
-                page,
-                lambda seen, height=height, before=before: (
-                    seen["height"] == height and seen["frames"] > before
-                ),
-            )
+            seen = await watch_until(page, decodes(height))
             assert seen["quality"] == seen["chosen"] == height
+            await watch_until(page, goes_on_from(seen["frames"]))
 
 
 async def test_dash_plays_in_the_same_player(open_page: OpenPage, video: str) -> None:
@@ -204,3 +208,53 @@ async def test_nothing_is_fetched_from_elsewhere(
         page.on("request", lambda request: asked.append(request.url))
         await open_video(page, video)
         assert [url for url in asked if not url.startswith((server.url, "blob:"))] == []
+
+
+async def test_without_media_source_the_browser_plays_hls_itself(
+    open_page: OpenPage, video: str
+) -> None:
+    """Phones without Media Source get the same controls around their own HLS."""
+    async with open_page() as page:
+        await page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
+        await open_video(page, video)
+        seen = await look(page)
+        assert seen["engine"] == "native"
+        assert seen["height"] > 0
+
+
+async def test_theatre_is_remembered(open_page: OpenPage, video: str) -> None:
+    """Theatre mode widens the player over the list beside it, here and on the next video."""
+    async with open_page(viewport={"width": 1440, "height": 900}) as page:
+        await open_video(page, video)
+        width = "document.querySelector('headwater-player').clientWidth"
+        before = await page.evaluate(width)
+        await page.keyboard.press("t")
+        await ask_until(page, f"{width} > {before + 200}", wanted=True)
+        await page.reload()
+        await ask_until(page, f"{width} > {before + 200}", wanted=True)
+
+
+async def test_while_it_is_made_auto_stays_on_what_is_there(
+    open_page: OpenPage, video: str
+) -> None:
+    """Of a video that is not warm, only the copied rung and the lowest are asked for."""
+
+    async def still_cold(route: Route) -> None:
+        answer = await route.fetch()
+        body = (await answer.text()).replace('progress="1"', 'progress="0"')
+        await route.fulfill(response=answer, body=body)
+
+    async with open_page(viewport={"width": 1440, "height": 900}) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.route("**/watch/*", still_cold)
+        await page.route("**/events", lambda route: route.abort())
+        await open_video(page, video)
+        rungs = {rung for url in asked if (rung := _rung(url))}
+        assert rungs
+        assert all(rung.endswith("c") or rung == "v240" for rung in rungs)
+
+
+def _rung(url: str) -> str | None:
+    found = re.search(r"/(v\d+c?)/\d+\.m4s", url)
+    return found[1] if found else None

@@ -1,22 +1,28 @@
-"""For who runs the server: the jobs, those given up first, each with its way back."""
+"""For who runs the server: the jobs, those given up first, and where the space goes."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from headwater.faces.web import views
+from headwater.faces.web import views, words
 from headwater.faces.web.site import Site, redirect, require_visitor
 from headwater.model.ids import JobId
 from headwater.model.job import Job, JobState
+from headwater.pipeline.space import Space, VideoSpace
 
-ROWS = 100
+ROWS = 30
+COSTLIEST = 10
+LOW_SHARE = 0.1  # of the disk: below it the page says what to do
 ORDER = (JobState.DEAD, JobState.LEASED, JobState.QUEUED, JobState.DONE, JobState.CANCELLED)
 
 
 def routes(site: Site) -> list[BaseRoute]:
     async def operations(request: Request) -> Response:
         require_visitor(request)
-        jobs: list[Job] = await site.ask(request, "jobs.list", limit=ROWS)
+        newest: list[Job] = await site.ask(request, "jobs.list", limit=ROWS)
+        dead: list[Job] = await site.ask(request, "jobs.list", state=JobState.DEAD, limit=ROWS)
+        space: Space = await site.ask(request, "space.report")
+        jobs = list({job.id: job for job in [*dead, *newest]}.values())
         now = site.now
         ordered = sorted(jobs, key=lambda job: (ORDER.index(job.state), -job.updated_at))
         rows = [views.job_row(site.texts, job, now=now) for job in ordered]
@@ -26,6 +32,8 @@ def routes(site: Site) -> list[BaseRoute]:
             here="operations",
             jobs=rows,
             intro=_sentence(site, jobs),
+            space=_gauges(site, space),
+            costliest=[_cost(video) for video in space.costliest[:COSTLIEST]],
         )
 
     async def retry(request: Request) -> Response:
@@ -47,3 +55,40 @@ def _sentence(site: Site, jobs: list[Job]) -> str:
     if busy:
         return site.texts("operations.intro_busy", n=busy)
     return site.texts("operations.intro_none")
+
+
+def _gauges(site: Site, space: Space) -> dict[str, object]:
+    """Say how full the disk and the budget are, and what to do about it."""
+    used = space.source_bytes + space.stored_bytes
+    disk = used + space.free_bytes
+    low = space.free_bytes < LOW_SHARE * disk
+    sentences = [
+        site.texts(
+            "operations.space_used",
+            used=words.size(used),
+            source=words.size(space.source_bytes),
+            stored=words.size(space.stored_bytes),
+            free=words.size(space.free_bytes),
+        ),
+        site.texts("operations.space_low" if low else "operations.space_fine"),
+    ]
+    budget = space.budget_bytes
+    if budget:
+        stored, most = words.size(space.stored_bytes), words.size(budget)
+        sentences.insert(1, site.texts("operations.space_budget", stored=stored, budget=most))
+    return {
+        "sentences": sentences,
+        "disk": round(used / disk, 3) if disk else 0,
+        "budget": round(space.stored_bytes / budget, 3) if budget else None,
+        "high": 1 - LOW_SHARE,
+    }
+
+
+def _cost(video: VideoSpace) -> dict[str, str]:
+    return {
+        "id": video.id,
+        "title": video.title,
+        "source": words.size(video.source_bytes),
+        "made": words.size(video.stored_bytes),
+        "total": words.size(video.source_bytes + video.stored_bytes),
+    }

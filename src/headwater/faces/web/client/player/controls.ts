@@ -16,6 +16,7 @@ export function controls(player: HeadwaterPlayer): TemplateResult {
     <div class="frame ${shown ? "shown" : "idle"}">
       <slot name="media"></slot>
       <div class="captions"></div>
+      ${player.soundOnly ? html`<div class="sound">${icons.SOUND}</div>` : nothing}
       <div class="surface" @click=${(event: PointerEvent) => onSurface(player, event)}
         @dblclick=${(event: MouseEvent) => onDouble(player, event)}></div>
       ${centre(player)} ${chip(player)}
@@ -92,14 +93,18 @@ function bar(player: HeadwaterPlayer, paused: boolean): TemplateResult {
         <span>/ ${clock(duration)}</span></div>
       <div class="gap"></div>
       ${captionsButton(player, captions)}
-      <button class="settings" aria-label="${texts.settings}: ${qualityLabel(player)}" aria-haspopup="menu"
+      <button class="settings" aria-label=${settingsLabel(player)} aria-haspopup="menu"
         aria-expanded=${menuOf(player)?.open ? "true" : "false"} title=${texts.settings}
-        @click=${() => toggleMenu(player)}>${icons.SETTINGS}<span class="now">${qualityLabel(player)}</span></button>
+        @click=${() => toggleMenu(player)}>${icons.SETTINGS}${player.qualities.length ? html`<span class="now">${qualityLabel(player)}</span>` : nothing}</button>
       ${pip(player)}
       ${full ? nothing : theatre(player)}
       ${button(full ? texts.fullscreen_leave : texts.fullscreen, full ? icons.FULL_LEAVE : icons.FULL, () => player.toggleFullscreen(), "full")}
     </div>
   </div>`;
+}
+
+function settingsLabel(player: HeadwaterPlayer): string {
+  return player.qualities.length ? `${texts.settings}: ${qualityLabel(player)}` : texts.settings;
 }
 
 function volume(player: HeadwaterPlayer): TemplateResult {

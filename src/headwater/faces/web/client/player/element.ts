@@ -35,6 +35,7 @@ export class HeadwaterPlayer extends LitElement {
     duration: { type: Number },
     progress: { type: Number },
     autoplay: { type: Boolean },
+    soundOnly: { type: Boolean, attribute: "sound-only" },
     state: { state: true },
     paused: { state: true },
     buffering: { state: true },
@@ -56,6 +57,8 @@ export class HeadwaterPlayer extends LitElement {
   /** The share of the video that exists in every quality, from its start. */
   declare progress: number;
   declare autoplay: boolean;
+  /** There is no picture: something quiet takes its place, and the controls stay. */
+  declare soundOnly: boolean;
   declare state: State;
   declare paused: boolean;
   declare buffering: boolean;
@@ -80,7 +83,7 @@ export class HeadwaterPlayer extends LitElement {
   constructor() {
     super();
     Object.assign(this, { videoId: "", name: "", hls: "", dash: "", manifest: "hls", storyboard: "" });
-    Object.assign(this, { duration: 0, progress: 1 });
+    Object.assign(this, { duration: 0, progress: 1, soundOnly: false });
     Object.assign(this, { autoplay: false, state: "idle", paused: true, buffering: false, preparing: false });
     Object.assign(this, { trouble: null, shown: true, chip: null, news: "", chosen: null });
   }
@@ -186,6 +189,7 @@ export class HeadwaterPlayer extends LitElement {
     if (!this.paused) this.started = true;
     if (this.video.ended) this.savePosition();
     this.wake();
+    this.draw();
     cancelAnimationFrame(this.frame);
     if (!this.paused) this.follow();
   }
@@ -344,6 +348,7 @@ export class HeadwaterPlayer extends LitElement {
   // What shows and when it fades
 
   wake(): void {
+    if (!this.shown) this.draw();
     this.shown = true;
     this.fade(FADE_MS);
   }
@@ -353,7 +358,7 @@ export class HeadwaterPlayer extends LitElement {
     this.fading = window.setTimeout(() => {
       const menu = this.renderRoot.querySelector<Menu>("headwater-menu");
       const byKeyboard = this.shadowRoot?.activeElement?.matches(":focus-visible");
-      this.shown = this.paused || !!menu?.open || !!byKeyboard;
+      this.shown = this.paused || this.soundOnly || !!menu?.open || !!byKeyboard;
     }, after_ms);
   }
 

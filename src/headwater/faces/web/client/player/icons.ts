@@ -25,6 +25,7 @@ export const THEATRE = icon("M2.500 6.500h19v11h-19zm2 2v7h15v-7z");
 export const THEATRE_LEAVE = icon("M5 7.500h14v9H5zm2 2v5h10v-5z");
 export const FULL = icon("M4 4h6v2H6v4H4zm10 0h6v6h-2V6h-4zM4 14h2v4h4v2H4zm14 0h2v6h-6v-2h4z");
 export const FULL_LEAVE = icon("M8 4h2v6H4V8h4zm6 0h2v4h4v2h-6zM4 14h6v6H8v-4H4zm10 0h6v2h-4v4h-2z");
+export const SOUND = icon("M11 4h1.500v16H11zM7.500 8H9v8H7.500zM14.500 7H16v10h-1.500zM4 10.500h1.500v3H4zM18 9.500h1.500v5H18z");
 export const CHECK = icon("M9.500 17.400 4.600 12.500 6 11.100l3.500 3.500L18 6.100l1.400 1.400z");
 export const CHEVRON = icon("M9.500 6 8.100 7.400 12.700 12l-4.600 4.600L9.500 18l6-6z");
 export const BACK = icon("M14.500 6 15.900 7.400 11.300 12l4.600 4.600-1.400 1.400-6-6z");

@@ -124,13 +124,23 @@ export class Menu extends LitElement {
     }
     div[role] {
       min-width: 220px;
+      box-sizing: border-box;
       max-width: calc(100cqw - 16px);
-      max-height: max(120px, calc(100cqh - 120px));
+      max-height: calc(100cqh - 104px);
       overflow-y: auto;
       padding: 6px;
       border-radius: 10px;
       background: rgb(14 17 19 / 94%);
       box-shadow: 0 8px 24px rgb(0 0 0 / 40%);
+    }
+    /* In a low player the menu lies over the bar rather than ending above the picture. */
+    @container (max-height: 420px) {
+      :host {
+        bottom: 8px;
+      }
+      div[role] {
+        max-height: calc(100cqh - 16px);
+      }
     }
     button {
       display: flex;

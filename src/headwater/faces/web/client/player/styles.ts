@@ -11,7 +11,7 @@ export const styles = css`
     display: block;
     color: var(--fg);
     font: 400 14px / 1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
-    container-type: inline-size;
+    container-type: size;
     user-select: none;
     -webkit-user-select: none;
     touch-action: manipulation;
@@ -50,6 +50,18 @@ export const styles = css`
   .surface {
     position: absolute;
     inset: 0;
+  }
+  .sound {
+    position: absolute;
+    inset: 0;
+    display: grid;
+    place-items: center;
+    color: #5d686f;
+    pointer-events: none;
+  }
+  .sound svg {
+    width: 96px;
+    height: 96px;
   }
   .centre {
     position: absolute;
