@@ -40,7 +40,7 @@ class Limits:
     wall_s: float
     cpu_s: int
     output_bytes: int
-    memory_bytes: int = 4 << 30
+    memory_bytes: int = 6 << 30  # of address space: HDR of 4K with a whole ladder uses half of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
