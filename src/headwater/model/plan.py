@@ -24,6 +24,9 @@ class Colour(msgspec.Struct, frozen=True):
     transfer: str = "unknown"
 
 
+BT709 = Colour(range="tv", space="bt709", primaries="bt709", transfer="bt709")
+
+
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One video rendition. *copy* marks the source rung: samples as uploaded, never re-encoded.
 
@@ -58,7 +61,7 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
     decode order, that an encode of segment k is fed with; *owns*[k] the range a copy carries (empty
     list when nothing is copied). *frames*[k] counts the source frames presented in k, each at a
     time of its own. *width* × *height* are decoded source pixels, before *sample_aspect* and
-    *rotation* (clockwise degrees still to apply).
+    *rotation* (clockwise degrees still to apply); *colour* is the source's.
     """
 
     source_track: int
@@ -77,6 +80,10 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
     colour: Colour
     rungs: list[Rung]
     sample_aspect: tuple[int, int] = (1, 1)
+
+    def colour_of(self, rung: Rung) -> Colour:
+        """Return what a rung's pictures are in: a copy's the source's, all others BT.709."""
+        return self.colour if rung.copy else BT709
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
