@@ -1,9 +1,12 @@
 """A window: samples of a table as a small file of our own making, for the codec process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
+from headwater.containers.isobmff.window import window_head
 from headwater.containers.isobmff.window import write_window as write_isobmff
+from headwater.containers.matroska.write import stream_window as stream_matroska
 from headwater.containers.matroska.write import write_window as write_matroska
 from headwater.containers.table import TrackTable
 
@@ -19,3 +22,14 @@ def window(table: TrackTable, payload: Sequence[bytes]) -> tuple[Demuxer, bytes,
     if table.family == "isobmff":
         return "mov", *write_isobmff(table, payload)
     return "matroska", *write_matroska(table, payload)
+
+
+def stream_window(
+    table: TrackTable, batches: Iterable[Sequence[bytes]]
+) -> tuple[Demuxer, Iterator[bytes], int]:
+    """As window, for what memory does not hold: *batches* give the samples' bytes in turn."""
+    if table.family == "isobmff":
+        head, base = window_head(table, table.sizes)
+        pieces = chain([head], chain.from_iterable(batches))
+        return "mov", pieces, base
+    return "matroska", *stream_matroska(table, batches)

@@ -140,13 +140,25 @@ async def _encode_video(
     made: dict[TrackId, Made] = {}
     for rung in rungs:
         output = outputs[rung.id]
-        blank = await media.blank_video(video=video, rung=rung)
-        if output.config != blank.config:
-            raise CodecFailed(f"{rung.id}/{index}: the encoder's parameters differ from the init's")
-        expected = -(-video.frames[index] // rung.frame_step)
-        damaged = bool(output.errors) or rung in lacking or len(output.samples) < expected
-        made[rung.id] = Made(_video_segment(output.samples, video, index), damaged=damaged)
+        one = await finish_video(video, rung, output, index, media=media)
+        made[rung.id] = Made(one.body, damaged=one.damaged or rung in lacking)
     return made
+
+
+async def finish_video(
+    video: VideoPlan, rung: Rung, output: Encoded, index: int, *, media: Media
+) -> Made:
+    """Write what was encoded of segment *index* as the segment it is.
+
+    Raises:
+        CodecFailed: its parameters are not those of the rung's init.
+    """
+    blank = await media.blank_video(video=video, rung=rung)
+    if output.config != blank.config:
+        raise CodecFailed(f"{rung.id}/{index}: the encoder's parameters differ from the init's")
+    expected = -(-video.frames[index] // rung.frame_step)
+    damaged = bool(output.errors) or len(output.samples) < expected
+    return Made(_video_segment(output.samples, video, index), damaged=damaged)
 
 
 async def _decode(

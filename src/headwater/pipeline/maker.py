@@ -4,8 +4,9 @@ One Maker per process. It remembers the material of the generations it works on,
 costs one index slice and one window, not a plan.
 """
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -13,18 +14,20 @@ import structlog
 
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
-from headwater.model.errors import BlobNotFound, HeadwaterError, StorageFull
+from headwater.model.errors import BlobNotFound, Gone, HeadwaterError, StorageFull
 from headwater.model.ids import GenerationId, TrackId
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import INIT, PICTURES, blob_key
 from headwater.pipeline.make_picture import make_picture
-from headwater.pipeline.make_segment import make_init, make_segments
+from headwater.pipeline.make_run import make_run, run_of
+from headwater.pipeline.make_segment import Made, make_init, make_segments
 from headwater.pipeline.material import Material
 from headwater.planning.document import decode_plan
 
 REMEMBERED = 32
+FIRST_RUN = -2  # a run is leased under this index less its first segment's
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,7 @@ class Maker:
         """*floor_bytes* of the store stay free; *holder* names us in the rows of leases."""
         self._ask, self._blobs, self._media, self._holder = ask, blobs, media, holder
         self._floor_bytes = floor_bytes
+        self._passes = {True: anyio.Semaphore(1), False: anyio.Semaphore(1)}  # by urgency
         self.held: set[tuple[GenerationId, TrackId, int]] = set()
         self._materials: OrderedDict[GenerationId, Material] = OrderedDict()
 
@@ -85,6 +89,22 @@ class Maker:
         Raises:
             StorageFull: there is no room to store it; nothing was made.
         """
+        plan = (await self.material(generation)).plan
+        run = run_of(plan.video, index) if plan.video else None
+        if run is not None and index > run[0]:
+            passed = [t for t in wanted if (rung := plan.rung(t)) and not rung.copy]
+            wanted = [track for track in wanted if track not in passed]
+            if passed:
+                await self._pass(generation, passed, run, urgent=urgent)
+        async with self._leases(generation, wanted, index) as tracks:
+            if tracks:
+                await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
+
+    @contextlib.asynccontextmanager
+    async def _leases(
+        self, generation: GenerationId, wanted: Sequence[TrackId], index: int
+    ) -> AsyncIterator[list[TrackId]]:
+        """Hold the leases of those of *wanted* that nobody makes; give them back on an error."""
         leased = await self._ask(
             "pipeline.take_leases",
             generation=generation,
@@ -92,12 +112,10 @@ class Maker:
             holder=self._holder,
         )
         tracks = [track for track, _ in leased]
-        if not tracks:
-            return
         names = {(generation, track, index) for track in tracks}
         self.held |= names
         try:
-            await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
+            yield tracks
         except BaseException as error:
             if isinstance(error, BlobNotFound):
                 self.forget(generation)  # its source was compacted or given up meanwhile
@@ -112,6 +130,62 @@ class Maker:
             raise
         finally:
             self.held -= names
+
+    async def _pass(
+        self, generation: GenerationId, tracks: Sequence[TrackId], run: range, *, urgent: bool
+    ) -> None:
+        """Make what is missing of *run* in one forward pass, unless somebody is at it."""
+        material = await self.material(generation)
+        async with self._leases(generation, tracks, FIRST_RUN - run[0]) as ours:
+            present = {track: await self._present(material, track, run) for track in ours}
+            missing = [k for k in run if any(k not in present[track] for track in ours)]
+            if missing:
+                await self.require_room()
+                async with self._passes[urgent]:
+                    left = range(missing[0], run[-1] + 1)
+                    await self._run(material, ours, left, present, urgent=urgent)
+            if ours:
+                await self._ask(
+                    "pipeline.release_leases",
+                    generation=generation,
+                    tracks=[(track, FIRST_RUN - run[0]) for track in ours],
+                    holder=self._holder,
+                    failed=False,
+                )
+
+    async def _run(
+        self,
+        material: Material,
+        tracks: Sequence[TrackId],
+        left: range,
+        present: Mapping[TrackId, set[int]],
+        *,
+        urgent: bool,
+    ) -> None:
+        whom = "urgent" if urgent else "warm"
+        came = {track: set(present[track]) for track in tracks}
+        passing = make_run(material, tracks, left, media=self._media, urgent=urgent)
+        async with contextlib.aclosing(passing):
+            async for track, index, made in passing:
+                came[track].add(index)
+                if index not in present[track]:
+                    PIECES_MADE.labels("segment", whom).inc()
+                    await self._keep(material, {track: made}, index)
+        for index in left:  # nothing of it decoded: the last good picture stands there
+            for track in (track for track in tracks if index not in came[track]):
+                made_alone = await make_segments(
+                    material, [track], index, media=self._media, urgent=urgent
+                )
+                await self._keep(material, made_alone, index)
+
+    async def _present(self, material: Material, track: TrackId, run: range) -> set[int]:
+        found = set()
+        for index in run:
+            with contextlib.suppress(BlobNotFound):
+                key = blob_key(material.video, material.generation, track, index)
+                await self._blobs.stat(key)
+                found.add(index)
+        return found
 
     async def require_room(self) -> None:
         """Pass if the store takes more. Raises StorageFull."""
@@ -136,8 +210,6 @@ class Maker:
                 sizes[track, index] = (await self._blobs.stat(key)).size
             except BlobNotFound:
                 missing.append(track)
-        damaged: list[TrackId] = []
-        won: list[BlobKey] = []
         if missing:
             await self.require_room()
             whom = "urgent" if urgent else "warm"
@@ -145,33 +217,52 @@ class Maker:
                 with PIECE_SECONDS.labels(whom).time():
                     bodies = await self._bodies(material, missing, index, urgent=urgent)
             PIECES_MADE.labels(_kind(missing[0], index), whom).inc(len(missing))
-            for track, (body, is_damaged) in bodies.items():
-                key = blob_key(material.video, generation, track, index)
-                stored = await self._blobs.put_absent(key, body)
-                sizes[track, index] = stored.size
-                if stored.won:
-                    won.append(key)
-                if is_damaged:
-                    damaged.append(track)
+        else:
+            bodies = {}
+        await self._keep(material, bodies, index, already=sizes)
+
+    async def _keep(
+        self,
+        material: Material,
+        bodies: Mapping[TrackId, Made],
+        index: int,
+        *,
+        already: Mapping[tuple[TrackId, int], int] | None = None,
+    ) -> None:
+        """Store *bodies*, and record them with what was *already* there.
+
+        Raises:
+            Gone: the video was deleted meanwhile; what we put is taken back.
+        """
+        sizes = dict(already or {})
+        won: list[BlobKey] = []
+        for track, made in bodies.items():
+            key = blob_key(material.video, material.generation, track, index)
+            stored = await self._blobs.put_absent(key, made.body)
+            sizes[track, index] = stored.size
+            if stored.won:
+                won.append(key)
         alive = await self._ask(
             "pipeline.record_segments",
             video=material.video,
-            generation=generation,
+            generation=material.generation,
             made=sizes,
-            damaged=damaged,
+            damaged=[track for track, made in bodies.items() if made.damaged],
             holder=self._holder,
         )
-        if not alive:  # deleted while we worked: take back what we put
-            self.forget(generation)
+        if not alive:
+            self.forget(material.generation)
             for key in won:
                 await self._blobs.delete(key)
+            raise Gone("The video is gone.")
 
     async def _bodies(
         self, material: Material, tracks: list[TrackId], index: int, *, urgent: bool
-    ) -> dict[TrackId, tuple[bytes, bool]]:
+    ) -> dict[TrackId, Made]:
         if tracks == [PICTURES]:
-            return {PICTURES: (await make_picture(material, index, media=self._media), False)}
+            picture = await make_picture(material, index, media=self._media)
+            return {PICTURES: Made(picture, damaged=False)}
         if index == INIT:
-            return {t: (await make_init(material, t, media=self._media), False) for t in tracks}
-        made = await make_segments(material, tracks, index, media=self._media, urgent=urgent)
-        return {track: (one.body, one.damaged) for track, one in made.items()}
+            inits = {t: await make_init(material, t, media=self._media) for t in tracks}
+            return {track: Made(init, damaged=False) for track, init in inits.items()}
+        return await make_segments(material, tracks, index, media=self._media, urgent=urgent)

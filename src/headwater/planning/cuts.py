@@ -18,6 +18,8 @@ from headwater.planning.timeline import Placed, presented
 AIM_S = 4.0
 SHORTEST_S = 2.0
 LONGEST_S = 10.5  # 10, as HLS rounds: x264's usual 250 frames last 10.43 s at 23.976 per second
+FREE_GAP_S = 6.0  # where nothing is copied, no keyframe has a say
+STRIDE = 8  # divides into every frame step there is
 SPARSE_S = 1.0  # closer keyframes than this are thinned: more choice makes no better segments
 TOO_LONG, TOO_SHORT = 1e9, 1e4  # what breaking a bound costs: more than any evenness can win
 
@@ -56,8 +58,11 @@ def closed_keyframes(pts: Int64s, sync: Bools, sound: Bools) -> Bools:
     return parts
 
 
-def cut_video(placed: Placed) -> Cuts:
-    """Cut the video track; every presented frame lies in exactly one segment, none is empty."""
+def cut_video(placed: Placed, *, gap_s: float = LONGEST_S) -> Cuts:
+    """Cut the video track; every presented frame lies in exactly one segment, none is empty.
+
+    Where closed keyframes lie more than *gap_s* apart, frames between them are cuts too.
+    """
     rows, times = presented(placed)
     if not len(rows):
         raise UnreadableMedia("There is no picture in this file that can be shown.")
@@ -66,7 +71,7 @@ def cut_video(placed: Placed) -> Cuts:
     second = samples.timescale
     candidates = times[parting[rows]]
     end = max(placed.end, int(times[-1]) + 1)
-    places = _places(candidates, times, end, second)
+    places = _places(candidates, times, end, second, gap_s=gap_s)
     cuts = even_cuts(places, second)
     firsts = np.searchsorted(times, cuts[:-1])
     frames = np.diff(np.append(firsts, len(times)))
@@ -84,10 +89,10 @@ def cut_video(placed: Placed) -> Cuts:
     )
 
 
-def _places(candidates: Int64s, times: Int64s, end: int, second: int) -> Int64s:
+def _places(candidates: Int64s, times: Int64s, end: int, second: int, *, gap_s: float) -> Int64s:
     """Return where segments may begin, from the first frame on, and the end.
 
-    Closed keyframes, thinned; where they leave more than LONGEST_S, frames about AIM_S apart too.
+    Closed keyframes, thinned; where they leave more than *gap_s*, frames about AIM_S apart too.
     """
     places = np.unique(np.concatenate((times[:1], candidates)))
     if len(places) > 1 and np.median(np.diff(places)) < SPARSE_S * second:
@@ -95,10 +100,10 @@ def _places(candidates: Int64s, times: Int64s, end: int, second: int) -> Int64s:
     edges = np.append(places, end)
     gaps = np.diff(edges)
     filled = [edges]
-    for at in np.flatnonzero(gaps > LONGEST_S * second).tolist():
+    for at in np.flatnonzero(gaps > gap_s * second).tolist():
         parts = max(2, round(int(gaps[at]) / (AIM_S * second)))
         ideal = edges[at] + gaps[at] * np.arange(1, parts) / parts
-        filled.append(_nearest(times, ideal))
+        filled.append(_nearest(times, ideal, first=int(edges[at]), second=second))
     places = np.unique(np.concatenate(filled))
     return places[places <= end]
 
@@ -112,12 +117,20 @@ def _thinned(places: Int64s, spacing: int) -> Int64s:
     return np.array(kept, dtype=np.int64)
 
 
-def _nearest(times: Int64s, wanted: Float64s) -> Int64s:
+def _nearest(times: Int64s, wanted: Float64s, *, first: int, second: int) -> Int64s:
+    """Return the frames nearest to *wanted*, a multiple of STRIDE after the one at *first*.
+
+    A rung that keeps every n-th frame then keeps the same ones in one pass over many segments as
+    in each of them alone. Where frames are so few that STRIDE of them take long, none is left out.
+    """
     after = np.clip(np.searchsorted(times, wanted), 1, max(1, len(times) - 1))
     after = np.minimum(after, len(times) - 1)
     before = np.maximum(after - 1, 0)
     nearer = np.where(wanted - times[before] <= times[after] - wanted, before, after)
-    return times[nearer]
+    origin = int(np.searchsorted(times, first))
+    strides = origin + (nearer - origin + STRIDE // 2) // STRIDE * STRIDE
+    strides = np.where(strides < len(times), strides, nearer)
+    return times[np.where(np.abs(times[strides] - times[nearer]) <= second // 2, strides, nearer)]
 
 
 def cost(length: int, second: int) -> float:

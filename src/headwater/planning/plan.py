@@ -5,6 +5,7 @@ Flow  timeline (one shift per track) → cuts → ladder and copy → rates; aud
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
 
 from headwater.containers.table import SourceIndex
 from headwater.model.errors import UnreadableMedia
@@ -12,7 +13,7 @@ from headwater.model.look import Look
 from headwater.model.plan import Plan, VideoPlan
 from headwater.planning.audio import Pictures, plan_audio
 from headwater.planning.copy import HIGH_DYNAMIC_RANGE, is_dear, source_rung
-from headwater.planning.cuts import LONGEST_S, Cuts, cut_video
+from headwater.planning.cuts import FREE_GAP_S, LONGEST_S, Cuts, cut_video
 from headwater.planning.ladder import Picture, displayed, encoded_rung, short_sides
 from headwater.planning.rates import frame_rate, peak_bps
 from headwater.planning.settings import PlanSettings
@@ -83,8 +84,16 @@ def make_plan(
 def _plan_video(
     placed: Placed, look: Look, sounds: list[Placed], *, settings: PlanSettings
 ) -> VideoPlan:
+    """Cut on keyframes if the source's own pictures can be offered then, else evenly."""
+    plan = partial(_with_cuts, placed, look, sounds, settings=settings)
+    copied = plan(cut_video(placed))
+    return copied if copied.owns else plan(cut_video(placed, gap_s=FREE_GAP_S))
+
+
+def _with_cuts(
+    placed: Placed, look: Look, sounds: list[Placed], cuts: Cuts, *, settings: PlanSettings
+) -> VideoPlan:
     table = placed.table
-    cuts = cut_video(placed)
     shape = look.sample_aspect if look.sample_aspect != (1, 1) else table.sample_aspect
     width, height = look.width or table.width, look.height or table.height
     if width <= 0 or height <= 0:

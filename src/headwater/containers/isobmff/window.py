@@ -18,17 +18,23 @@ def write_window(table: TrackTable, payload: Sequence[bytes]) -> tuple[bytes, in
     *payload* holds the bytes of every sample of *table*, n ≥ 1. The display rotation is left out:
     pictures come out as they are coded.
     """
+    sizes = np.array([len(data) for data in payload], dtype=np.int64)
+    head, base = window_head(table, sizes)
+    return b"".join((head, *payload)), base
+
+
+def window_head(table: TrackTable, sizes: Int64s) -> tuple[bytes, int]:
+    """Return all of the file before its samples, which have *sizes*, and the tick of its time 0."""
     base = int(table.dts[0])
     steps = np.clip(np.diff(table.dts), 0, LONGEST)
     last = np.clip(table.durations[-1:], 0, LONGEST)
     durations = np.concatenate([steps, last])
     compositions = np.clip(table.pts - base - (np.cumsum(durations) - durations), -LONGEST, LONGEST)
     ftyp = _ftyp(table)
-    moov = _moov(table, payload, durations, compositions, data_at=0)
-    moov = _moov(table, payload, durations, compositions, data_at=len(ftyp) + len(moov) + 16)
-    size = sum(map(len, payload)) + 16  # a 64-bit header whatever the size, so that it is known
-    mdat = struct.pack(">I4sQ", 1, b"mdat", size)
-    return b"".join((ftyp, moov, mdat, *payload)), base
+    moov = _moov(table, sizes, durations, compositions, data_at=0)
+    moov = _moov(table, sizes, durations, compositions, data_at=len(ftyp) + len(moov) + 16)
+    size = int(sizes.sum()) + 16  # a 64-bit header whatever the size, so that it is known
+    return ftyp + moov + struct.pack(">I4sQ", 1, b"mdat", size), base
 
 
 def _ftyp(table: TrackTable) -> bytes:
@@ -40,13 +46,12 @@ def _ftyp(table: TrackTable) -> bytes:
 
 def _moov(
     table: TrackTable,
-    payload: Sequence[bytes],
+    sizes: Int64s,
     durations: Int64s,
     compositions: Int64s,
     *,
     data_at: int,
 ) -> bytes:
-    sizes = np.array([len(data) for data in payload], dtype=np.int64)
     stbl = [
         full_box(b"stsd", 0, 0, struct.pack(">I", table.descriptions), table.description),
         full_box(b"stts", 0, 0, _runs(durations, ">u4")),

@@ -1,8 +1,9 @@
 """A few samples as a small complete Matroska file for the codec's standard input."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from headwater.containers.limits import slice_rows
 from headwater.containers.matroska import ids
 from headwater.containers.matroska.ebml import by_id, children, element, unsigned
 from headwater.containers.matroska.ticks import delay_ticks
@@ -10,6 +11,7 @@ from headwater.containers.table import TrackTable
 
 CLUSTER_TICKS = 30_000  # a block's time is a signed 16-bit offset from its cluster's
 SYNC = 0x80
+UNKNOWN_SIZE = b"\x01" + b"\xff" * 7  # a Segment that ends where the stream does (RFC 8794 §6.2)
 LEFT_OUT = (ids.PROJECTION,)  # pictures come out as they are coded; the plan turns them
 
 
@@ -20,8 +22,30 @@ def write_window(table: TrackTable, payload: Sequence[bytes]) -> tuple[bytes, in
     track's description, so block times are later than presentation times by it, as ever.
     """
     base = int(table.pts.min())
-    delay = delay_ticks(table)
-    number = _track_number(table)
+    header, info, tracks = _head(table)
+    return header + element(ids.SEGMENT, info, tracks, *_blocks(table, payload, base)), base
+
+
+def stream_window(
+    table: TrackTable, batches: Iterable[Sequence[bytes]]
+) -> tuple[Iterator[bytes], int]:
+    """As write_window, in pieces: *batches* hold the bytes of *table*'s samples in turn."""
+    base = int(table.pts.min())
+
+    def pieces() -> Iterator[bytes]:
+        header, info, tracks = _head(table)
+        yield b"".join((header, ids.SEGMENT.to_bytes(4, "big"), UNKNOWN_SIZE, info, tracks))
+        at = 0
+        for batch in batches:
+            part = slice_rows(table, at, at + len(batch))
+            yield b"".join(_blocks(part, batch, base))
+            at += len(batch)
+
+    return pieces(), base
+
+
+def _head(table: TrackTable) -> tuple[bytes, bytes, bytes]:
+    """Return the EBML header, and the Info and Tracks of the one track."""
     header = element(
         ids.EBML,
         unsigned(ids.EBML_VERSION, 1),
@@ -39,9 +63,12 @@ def write_window(table: TrackTable, payload: Sequence[bytes]) -> tuple[bytes, in
         element(ids.WRITING_APP, b"headwater"),
     )
     tracks = element(ids.TRACKS, _entry(table.description))
-    times = (table.pts - base + delay).tolist()
-    clusters = _clusters(times, table.sync.tolist(), payload, number)
-    return header + element(ids.SEGMENT, info, tracks, *clusters), base
+    return header, info, tracks
+
+
+def _blocks(table: TrackTable, payload: Sequence[bytes], base: int) -> list[bytes]:
+    times = (table.pts - base + delay_ticks(table)).tolist()
+    return _clusters(times, table.sync.tolist(), payload, _track_number(table))
 
 
 def _track_number(table: TrackTable) -> int:
