@@ -208,6 +208,18 @@ def test_every_frame_is_in_exactly_one_segment(source: TrackTable) -> None:
     assert longest <= LONGEST_S + 2 * max(step, last)
 
 
+def test_a_crowd_of_keyframes_costs_no_more() -> None:
+    """Half of them far apart, half within ten seconds: the choice stays small."""
+    far = np.arange(20_000) * 1_500
+    near = far[-1] + 1_500 + np.arange(20_000) // 2
+    source = table("video", np.unique([*far, *near]).tolist(), duration=1, timescale=1000)
+
+    started = time.process_time()
+    check(source)
+
+    assert time.process_time() - started < 5
+
+
 def test_two_hours_are_cut_in_a_moment() -> None:
     """216 000 samples in 0.1 s on an idle core; the bound here leaves room for a busy one."""
     source = video(7200, gop=250, reorder=True)

@@ -20,7 +20,8 @@ SHORTEST_S = 2.0
 LONGEST_S = 10.5  # 10, as HLS rounds: x264's usual 250 frames last 10.43 s at 23.976 per second
 FREE_GAP_S = 6.0  # where nothing is copied, no keyframe has a say
 STRIDE = 8  # divides into every frame step there is
-SPARSE_S = 1.0  # closer keyframes than this are thinned: more choice makes no better segments
+SPARSE_S = 1.0  # where keyframes lie closer in the mean, more choice makes no better segments
+DENSE_S = 0.25  # none are considered closer, so that a hostile table costs no more than a plain one
 TOO_LONG, TOO_SHORT = 1e9, 1e4  # what breaking a bound costs: more than any evenness can win
 
 
@@ -95,8 +96,8 @@ def _places(candidates: Int64s, times: Int64s, end: int, second: int, *, gap_s: 
     Closed keyframes, thinned; where they leave more than *gap_s*, frames about AIM_S apart too.
     """
     places = np.unique(np.concatenate((times[:1], candidates)))
-    if len(places) > 1 and np.median(np.diff(places)) < SPARSE_S * second:
-        places = _thinned(places, max(1, int(SPARSE_S * second)))
+    crowded = int(places[-1] - places[0]) < (len(places) - 1) * SPARSE_S * second
+    places = _thinned(places, max(1, int((SPARSE_S if crowded else DENSE_S) * second)))
     edges = np.append(places, end)
     gaps = np.diff(edges)
     filled = [edges]
