@@ -74,7 +74,7 @@ async def make_init(material: Material, track: TrackId, *, media: Media) -> byte
             timescale=plan.video.timescale,
             avcc=avcc,
             sample_aspect=(1, 1),
-            colour=plan.video.colour,
+            colour=plan.video.colour_of(rung),
         )
     found = plan.rendition(track)
     assert found is not None

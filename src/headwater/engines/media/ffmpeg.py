@@ -26,8 +26,6 @@ LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
 ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
 REMUX = Limits(wall_s=6 * 3600, cpu_s=3600, output_bytes=1 << 40)
 HEAD_BYTES = 5 << 20  # what ffmpeg itself looks at for streams
-INVALID_DATA = 183  # ffmpeg's status where nothing decodes: AVERROR_INVALIDDATA modulo 256
-OUT_OF_MEMORY = b"Cannot allocate memory"  # told by whatever failed first; the status may be 0
 BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
 
 
@@ -84,8 +82,8 @@ class FfmpegMedia:
         read = text.read_video_look if kind == "video" else text.read_audio_look
         look = read(finished.errors)
         if look is None:
-            if OUT_OF_MEMORY in finished.errors:
-                raise _failed(finished)
+            if text.OUT_OF_MEMORY in finished.errors:
+                raise text.failed(finished.status, finished.errors)
             raise UnreadableMedia(f"Nothing of its {kind} can be decoded.")
         return look
 
@@ -114,7 +112,7 @@ class FfmpegMedia:
             limits=ENCODE,
             background=not urgent,
         )
-        _check(finished)
+        text.check(finished.status, finished.errors)
         errors = text.damage(finished.errors)
         earlier = start - arguments.lead_ticks(start, stop, window.timescale)
         return {
@@ -158,7 +156,7 @@ class FfmpegMedia:
                 limits=ENCODE,
                 background=not urgent,
             )
-            _check(finished)
+            text.check(finished.status, finished.errors)
             errors += text.damage(finished.errors)
             encoded = _encoded(finished.outputs[0], errors, earlier=0)
             first = arguments.PRIMING + arguments.PRE_ROLL
@@ -169,7 +167,7 @@ class FfmpegMedia:
                     for number, frame in enumerate(frames)
                 ]
                 return Encoded(encoded.config, samples, errors)
-        raise _failed(finished)
+        raise text.failed(finished.status, finished.errors)
 
     async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
         command = arguments.blank_arguments(rung=rung, timescale=video.timescale)
@@ -180,7 +178,7 @@ class FfmpegMedia:
         finished = await run(self._codec, command, body=b"", outputs=1, limits=LOOK)
         encoded = _encoded(finished.outputs[0], [], earlier=-video.timescale)
         if not encoded.samples:
-            raise _failed(finished)
+            raise text.failed(finished.status, finished.errors)
         self._blanks[key] = encoded
         if len(self._blanks) > BLANKS:
             self._blanks.popitem(last=False)
@@ -204,13 +202,13 @@ class FfmpegMedia:
             finished = await run(
                 self._codec, command, body=window.body, outputs=1, limits=LOOK, background=True
             )
-            _check(finished)
+            text.check(finished.status, finished.errors)
             picture = finished.outputs[0]
             drawn.append(picture if len(picture) == len(black) else black)
         command = arguments.sheet_arguments(width=width, height=height, columns=columns, rows=rows)
         finished = await run(self._codec, command, body=b"".join(drawn), outputs=1, limits=LOOK)
         if not finished.outputs[0]:
-            raise _failed(finished)
+            raise text.failed(finished.status, finished.errors)
         return finished.outputs[0]
 
     async def remux(
@@ -275,14 +273,3 @@ def _encoded(output: bytes, errors: list[str], *, earlier: int) -> Encoded:
         return Encoded(b"", [], errors)
     samples = [EncodedSample(pts + earlier, sync, data) for pts, sync, data in rows]
     return Encoded(config, samples, errors)
-
-
-def _check(finished: Finished) -> None:
-    """Raise CodecFailed unless the input alone is to blame for what is missing."""
-    if finished.status not in {0, INVALID_DATA} or OUT_OF_MEMORY in finished.errors:
-        raise _failed(finished)
-
-
-def _failed(finished: Finished) -> CodecFailed:
-    said = text.damage(finished.errors)
-    return CodecFailed(f"The codec process failed: {said[-1] if said else finished.status}.")

@@ -67,7 +67,9 @@ async def encode_run(
                 open_outputs -= 1
             else:
                 yield item
-        check_status(process, await process.wait())
+        status = await process.wait()
+        check_status(process, status)
+        text.check(status, bytes(process.errors))
     finally:
         for task in tasks:
             task.cancel()

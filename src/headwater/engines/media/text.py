@@ -3,9 +3,12 @@
 import re
 from collections import Counter
 
+from headwater.model.errors import CodecFailed
 from headwater.model.look import Look
 from headwater.model.plan import Colour
 
+INVALID_DATA = 183  # ffmpeg's status where nothing decodes: AVERROR_INVALIDDATA modulo 256
+OUT_OF_MEMORY = b"Cannot allocate memory"  # told by whatever failed first; the status may be 0
 LINES = 20  # of damage are kept; a broken file repeats itself
 LINE_LENGTH = 200
 
@@ -89,3 +92,14 @@ def _colour(text: str) -> Colour:
         primaries=said.get("color_primaries", "unknown"),
         transfer=said.get("color_trc", "unknown"),
     )
+
+
+def check(status: int, errors: bytes) -> None:
+    """Raise CodecFailed unless the input alone is to blame for what is missing."""
+    if status not in {0, INVALID_DATA} or OUT_OF_MEMORY in errors:
+        raise failed(status, errors)
+
+
+def failed(status: int, errors: bytes) -> CodecFailed:
+    said = damage(errors)
+    return CodecFailed(f"The codec process failed: {said[-1] if said else status}.")
