@@ -74,7 +74,7 @@ async def test_dash_plays_in_the_same_player(open_page: OpenPage, video: str) ->
         await page.route("**/watch/*", prefer_dash)
         await open_video(page, video)
         assert any(url.endswith("manifest.mpd") for url in asked)
-        assert not any(url.endswith(".m3u8") for url in asked)
+        assert not any(url.endswith("playlist.m3u8") for url in asked)
 
 
 async def test_the_keyboard_does_everything(open_page: OpenPage, video: str) -> None:
