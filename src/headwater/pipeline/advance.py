@@ -142,12 +142,13 @@ async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
 
 
 def damage_note(plan: Plan, damaged: int = 0) -> str | None:
-    """Return one sentence for the owner about what of the file is broken, None if nothing is."""
+    """Return what the owner should know of the file, in sentences; None if all is well."""
+    said = []
     if plan.ends_early_s is not None:
-        return f"The file stops after {plan.ends_early_s:.0f} s: its end is missing."
+        said.append(f"The file stops after {plan.ends_early_s:.0f} s: its end is missing.")
     if damaged:
-        return "Some parts of the file are damaged and show the last good picture or silence."
-    return None
+        said.append("Some parts of the file are damaged and show the last good picture or silence.")
+    return " ".join([*said, *plan.notes]) or None
 
 
 async def refuse(*, work: Work, job: Job, failure: Failure) -> None:
