@@ -39,8 +39,8 @@ def machine_time(then: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Say a length as players do: 0:07, 4:05, 1:02:09; a part of a second counts as none."""
-    total = max(0, int(seconds + 0.5))
+    """Say a length as the player does: 0:07, 4:05, 1:02:09; a part of a second counts as none."""
+    total = max(0, int(seconds))
     hours, rest = divmod(total, HOUR_S)
     minutes, left = divmod(rest, MINUTE_S)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
