@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from headwater.containers.table import SourceIndex, TrackTable
+from headwater.containers.table import Bools, SourceIndex, TrackTable
 from headwater.model.errors import UnreadableMedia
 
 MAX_SAMPLES = 5_000_000
@@ -25,7 +25,10 @@ def check_count(count: int) -> None:
 
 
 def cut_to_bytes(index: SourceIndex, size: int) -> SourceIndex:
-    """End each table at its last sample that is wholly among the *size* bytes, in decode order."""
+    """End each table at its last sample that is wholly among the *size* bytes, in decode order.
+
+    One before it that is not, its place or size damaged, stays as a sample of nothing.
+    """
     tracks: list[TrackTable] = []
     ends: list[float] = [] if index.truncated_at_s is None else [index.truncated_at_s]
     notes = list(index.notes)
@@ -34,16 +37,32 @@ def cut_to_bytes(index: SourceIndex, size: int) -> SourceIndex:
         if sound.all():
             tracks.append(table)
             continue
-        kept = slice_rows(table, 0, int(np.argmin(sound)))
-        tracks.append(kept)
-        if table.kind != "other":
+        last = len(sound) - int(np.argmax(sound[::-1])) if sound.any() else 0
+        kept = slice_rows(table, 0, last)
+        tracks.append(_emptied(kept, ~sound[:last]))
+        if table.kind == "other":
+            continue
+        if last < len(sound):
             ends.append(end_s(kept))
             notes.append(f"Track {table.number} ends early: its bytes are not in the file.")
+        if not sound[:last].all():
+            notes.append(f"Parts of track {table.number} are damaged: they are not in the file.")
     return SourceIndex(
         family=index.family,
         tracks=tuple(tracks),
         truncated_at_s=min(ends) if ends else None,
         notes=tuple(notes),
+    )
+
+
+def _emptied(table: TrackTable, lost: Bools) -> TrackTable:
+    """Return *table* with no bytes in the samples *lost*."""
+    if not lost.any():
+        return table
+    return replace(
+        table,
+        offsets=np.where(lost, 0, table.offsets),
+        sizes=np.where(lost, 0, table.sizes),
     )
 
 

@@ -48,8 +48,8 @@ class Material:
         """Read every sample of *table*, joining neighbours into one read.
 
         Raises:
-            UnreadableMedia: more than WINDOW_BYTES or than the source holds (its index points to the
-            same bytes again and again), or the source ends before a sample does.
+            UnreadableMedia: more than WINDOW_BYTES or, pointing to the same bytes again and again,
+                than the source holds; or the source ends before a sample does.
         """
         return read_samples(self._source, table)
 

@@ -129,6 +129,9 @@ async def _remux(
         copied.append(Extent(key, stored.size))
 
     async for chunk in media.remux(body(), demuxer=sniffed.demuxer, family=sniffed.remux):
+        most -= len(chunk)
+        if most < 0:
+            raise UnreadableMedia("This file claims to hold far more than its bytes can.")
         pending += chunk
         while len(pending) >= REMUX_EXTENT_BYTES:
             await put(bytes(pending[:REMUX_EXTENT_BYTES]))
@@ -173,8 +176,8 @@ async def _look(
 
 
 async def _look_at(table: TrackTable, source: RangeReader, *, media: Media) -> Look | None:
-    starts = table.sync.nonzero()[0][:LOOK_ATTEMPTS].tolist() or [0]
-    for start in starts:
+    starts = table.sync.nonzero()[0][:LOOK_ATTEMPTS].tolist()
+    for start in dict.fromkeys([*starts, 0]):  # marks may lie: nothing begins before the first
 
         def cut(start: int = start) -> object:
             part = index_blob.slice_table(table, start, start + LOOK_SAMPLES[table.kind])

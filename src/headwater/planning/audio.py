@@ -32,6 +32,7 @@ PREROLL_SAMPLES = 4
 POSTROLL_FRAMES = 3  # a frame's transform reaches one further, its choice of blocks another
 FARTHEST_GRID = float(1 << 52)  # places beyond are damage, and no longer whole numbers
 AROUND_S = 2  # samples further from a segment than this say nothing about it
+LONGEST_PACKET_S = 10  # FLAC's largest block at 8 kHz; one that claims more is followed by a hole
 GRID_SLACK_S = 0.02  # how far a copied frame may lie from where the container says
 LATE_S = Fraction(1, 10)  # a copy that starts later than the pictures would leave a hole
 SHORT_S = Fraction(1)  # likewise one that ends this much before them
@@ -76,20 +77,23 @@ def frame_cuts(
 ) -> list[int]:
     """Cut frames [*first*, *last*) where the pictures are cut, else evenly about every AIM_S.
 
-    *start* is the time of frame 0. A picture cut falls to the next frame; sound that outlasts the
-    pictures by more than a segment is cut further.
+    *start* is the time of frame 0. A picture cut falls to the next frame; where a picture stands
+    for much longer than a segment, or the sound outlasts them all, it is cut further.
     """
     cuts = [first]
     for moment in pictures.cuts[1:-1] if pictures else ():
         frame = -((start - moment) // frame_s)  # ceiling
         if cuts[-1] < frame < last:
             cuts.append(frame)
-    left = last - cuts[-1]
-    length = left * frame_s
-    if pictures is None or length > LONGEST_S + AIM_S:
-        parts = max(1, min(left, round(length / Fraction(AIM_S))))
-        cuts += [cuts[-1] + left * part // parts for part in range(1, parts)]
-    return [*cuts, last]
+    evenly = [first]
+    for stop in [*cuts[1:], last]:
+        left = stop - evenly[-1]
+        length = left * frame_s
+        if pictures is None or length > LONGEST_S + AIM_S:
+            parts = max(1, min(left, round(length / Fraction(AIM_S))))
+            evenly += [stop - left + left * part // parts for part in range(1, parts)]
+        evenly.append(stop)
+    return evenly
 
 
 def _encoded(
@@ -147,7 +151,8 @@ def _windows(placed: Placed, cuts: Int64s, rate: int) -> list[tuple[int, int]]:
         np.searchsorted(times, starts - before, side="right") - 1, at - PREROLL_SAMPLES
     )
     near = np.searchsorted(times, starts - AROUND_S * scale)
-    spans = placed.samples.ends[np.maximum(at, 0)] > starts - AROUND_S * scale
+    told = np.minimum(placed.samples.ends, times + LONGEST_PACKET_S * scale)
+    spans = told[np.maximum(at, 0)] > starts - AROUND_S * scale
     lows = np.maximum(lows, np.where(spans, np.minimum(at, near), near))
     after = -(-POSTROLL_FRAMES * FRAME * scale // rate)
     highs = np.searchsorted(times, stops + after) + 1

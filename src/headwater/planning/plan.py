@@ -21,6 +21,7 @@ from headwater.planning.timeline import Placed, place, presented
 
 __all__ = ["PlanSettings", "make_plan"]
 
+LONGEST_TICKS = (1 << 31) - 1  # what a segment can say of one picture
 VERSION = 1  # of what planning decides: raised when the same source would be planned differently
 
 
@@ -102,6 +103,8 @@ def _with_cuts(
     _, times = presented(placed)
     rate = frame_rate(times, placed.end, table.timescale)
     seconds = cuts.durations_s(table.timescale)
+    if float(seconds.max()) * table.timescale > LONGEST_TICKS:
+        raise UnreadableMedia("A picture of this file is to be shown for longer than we can say.")
     picture = Picture(
         width=across,
         height=down,
@@ -141,5 +144,5 @@ def _prolonged(cuts: Cuts, sounds: list[Placed], timescale: int) -> list[int]:
     ticks: list[int] = cuts.cuts.tolist()
     end = max((track.end_s for track in sounds), default=Fraction(0))
     if end - Fraction(ticks[-1], timescale) > LONGEST_S:
-        ticks[-1] = -int(-end * timescale // 1)
+        ticks[-1] = min(-int(-end * timescale // 1), ticks[-2] + LONGEST_TICKS)
     return ticks

@@ -13,6 +13,7 @@ from headwater.model.plan import SAMPLES_PER_AAC_FRAME, Rendition, Rung, VideoPl
 FORMAT = 1  # raise it with any change below that changes bytes
 FIRST_OUTPUT = 3  # descriptors from here on are the output pipes (launch.py puts them there)
 PIXELS = 40_000_000  # 8K is 35 million; a picture that claims more is hostile
+FARTHEST_LEAD = 1 << 30  # ticks: the muxer takes no more than 31 bits between two times
 SD_HEIGHT = 576  # taller pictures that say nothing of their colours are BT.709, others BT.601
 
 PRE_ROLL = 4  # AAC frames: the error at a join is then that of a continuous encode
@@ -86,7 +87,7 @@ def encoded_rungs(video: VideoPlan) -> list[Rung]:
 
 def lead_ticks(start: int, stop: int, timescale: int) -> int:
     """Return how far presentation times are moved on, so that no decode time is negative."""
-    return stop - start + timescale
+    return min(stop - start, FARTHEST_LEAD) + timescale
 
 
 def video_arguments(
@@ -327,9 +328,10 @@ def remux_arguments(demuxer: str, streams: Sequence[tuple[int, str]], *, family:
             arguments += [f"-bsf:{number}", REWRITES[codec]]
     if family == "matroska":
         return [*arguments, "-f", "matroska", f"pipe:{FIRST_OUTPUT}"]
+    muxer = "mp4" if any(codec == "opus" for _, codec in streams) else "mov"  # mov knows no Opus
     return [
         *arguments,
         *("-movflags", "+frag_keyframe+delay_moov+default_base_moof+skip_trailer"),
         *("-min_frag_duration", "1000000", "-frag_duration", "5000000"),  # µs
-        *("-frag_size", str(64 << 20), "-f", "mov", f"pipe:{FIRST_OUTPUT}"),
+        *("-frag_size", str(64 << 20), "-f", muxer, f"pipe:{FIRST_OUTPUT}"),
     ]
