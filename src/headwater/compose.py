@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("headwater")
 CHORES = {  # operation → seconds between two runs
     "pipeline.evict": 60.0,
+    "pipeline.tidy": 600.0,
     "uploads.expire": 60.0,
 }
 

@@ -27,8 +27,8 @@ class Work:
 class Units(Protocol):
     """Opens units of work, for a use case that cannot live in one transaction.
 
-    Most use cases take `work` and never see this. One that waits (for a password hash, for bytes, for
-    a codec) takes `units` instead and opens a unit for each moment it touches rows, so that no
+    Most use cases take `work` and never see this. One that waits (for a password hash, for bytes,
+    for a codec) takes `units` instead and opens a unit for each moment it touches rows, so that no
     transaction is open while it waits.
     """
 

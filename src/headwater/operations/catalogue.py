@@ -25,7 +25,7 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
-from headwater.pipeline import advance, compact, evict, retry_job, space, sweep
+from headwater.pipeline import advance, compact, evict, retry_job, space, sweep, tidy
 from headwater.uploads import (
     append_upload,
     complete_upload,
@@ -600,6 +600,12 @@ PIPELINE = (
         compact.compact,
         reads=False,
         because="A source of a thousand small extents is slow to read; nobody waits for the copy.",
+    ),
+    _step(
+        "pipeline.tidy",
+        tidy.tidy,
+        reads=False,
+        because="A table that only grows makes every question slower; the past is in the log.",
     ),
     _step(
         "pipeline.evict",
