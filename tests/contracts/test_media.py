@@ -442,6 +442,44 @@ async def test_a_remux_keeps_frames_and_offsets(
     assert abs(distance - source_distance(data, demuxer)) < Fraction(1, 1000)
 
 
+@pytest.mark.parametrize(
+    ("extension", "demuxer", "family", "codecs"),
+    [
+        ("wmv", "asf", "matroska", {"msmpeg4v3", "wmav2"}),
+        ("ogg", "ogg", "mov", {"opus"}),
+        ("ogv", "ogg", "mov", {"theora", "vorbis"}),
+        ("flac", "flac", "matroska", {"flac"}),
+        ("aac", "aac", "mov", {"aac"}),
+        ("dv", "dv", "mov", {"dvvideo", "pcm_s16le"}),
+    ],
+)
+async def test_what_is_remuxed_can_be_looked_at(
+    extension: str, demuxer: str, family: str, codecs: set[str], media: Media, tmp_path: Path
+) -> None:
+    """Codecs keep what their decoders need on the way into a container that we index."""
+    clip = tmp_path / f"clip.{extension}"
+    wanted = {"ogv": ["-c:v", "libtheora", "-c:a", "libvorbis"], "ogg": ["-c:a", "libopus"]}
+    kinds = ["video", "audio"] if len(codecs) == 2 else ["audio"]
+    sources = {
+        "video": ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=1"],
+        "audio": ["-f", "lavfi", "-i", "sine=r=48000:d=1"],
+    }
+    target = ["-target", "pal-dv"] if extension == "dv" else wanted.get(extension, [])
+    inputs = [part for kind in kinds for part in sources[kind]]
+    run(*inputs, "-ac", "2", *target, str(clip))
+
+    data = clip.read_bytes()
+    copied = b"".join(
+        [chunk async for chunk in media.remux(in_pieces(data), demuxer=demuxer, family=family)]
+    )
+
+    tracks = [Track(copied, kind) for kind in kinds]
+    assert {track.table.codec for track in tracks} == codecs
+    for track, kind in zip(tracks, kinds, strict=True):
+        look = await media.look(track.window(0, 12), kind=kind)
+        assert look.width or look.sample_rate
+
+
 def start_s(table: object) -> Fraction:
     """Return when the first sample is shown by the edit list."""
     empty = sum(e.duration or 0 for e in table.edits if e.media_time is None)  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ TOP_BOXES = b"ftyp moov mdat free skip wide pnot styp moof sidx uuid junk prfl".
 MAGICS: tuple[tuple[bytes, Sniffed], ...] = (
     (b"FLV\x01", Sniffed("flv", "flv")),
     (b"OggS", Sniffed("ogg", "ogg")),
-    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), Sniffed("asf", "asf")),
+    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), Sniffed("asf", "asf", "matroska")),
     (b"fLaC", Sniffed("flac", "flac", "matroska")),
     (b"\x00\x00\x01\xba", Sniffed("mpegps", "mpeg")),
     (b"\x00\x00\x01\xb3", Sniffed("mpegvideo", "mpegvideo")),
