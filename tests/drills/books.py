@@ -3,9 +3,10 @@
 Read with plain sqlite3 and plain files on purpose: what is under test may not vouch for itself.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,12 @@ class Books:
 
     def blobs(self, prefix: str = "") -> dict[str, Blob]:
         """Return every blob by its key."""
-        return {key: _blob(path) for key, path in self._files() if key.startswith(prefix)}
+        found = {}
+        for key, path in self._files():
+            if key.startswith(prefix):
+                with suppress(FileNotFoundError):
+                    found[key] = _blob(path)
+        return found
 
     def content(self, key: str) -> bytes:
         return (self._blobs / key).read_bytes()[:-FOOTER_BYTES]
@@ -54,7 +60,7 @@ class Books:
 
     def drafts(self) -> list[Path]:
         """Return half-written blobs."""
-        return [path for path in (self._data / "blobs" / "drafts").rglob("*") if path.is_file()]
+        return list(_files_below(self._data / "blobs" / "drafts"))
 
     def draft_folders(self) -> list[Path]:
         """Return one folder for each process that has the store open, or died with it open."""
@@ -94,9 +100,14 @@ class Books:
         ]
 
     def _files(self) -> Iterator[tuple[str, Path]]:
-        for path in self._blobs.rglob("*"):
-            if path.is_file():
-                yield str(path.relative_to(self._blobs)), path
+        for path in _files_below(self._blobs):
+            yield str(path.relative_to(self._blobs)), path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield every file; unlike rglob, folders that vanish meanwhile are no error."""
+    for found, _, names in os.walk(folder):
+        yield from (Path(found) / name for name in names)
 
 
 def _blob(path: Path) -> Blob:

@@ -3,6 +3,8 @@
 import base64
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -33,6 +35,13 @@ class Sending:
             ).raise_for_status()
         self._address = answer.headers["location"]
         self.video: str = answer.headers["headwater-video"]
+
+    def on(self, server: Server) -> "Sending":
+        """The same upload on a server that took over its data."""
+        found = copy(self)
+        found._server = server
+        found._address = urlsplit(self._address).path
+        return found
 
     def offset(self) -> int:
         """Ask the server how far it is."""

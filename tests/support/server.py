@@ -58,6 +58,11 @@ class Server:
         return self._process is not None
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the process that was started last has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def setup_path(self) -> str:
         """The newest one-time set-up link, without the host."""
         return f"/setup?token={SETUP.findall(self.log)[-1]}"

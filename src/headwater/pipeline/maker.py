@@ -12,11 +12,12 @@ from typing import Any
 import anyio
 import structlog
 
-from headwater.engines.blobs.port import BlobKey, Blobs
+from headwater.engines.blobs.port import Blobs
 from headwater.engines.media.port import Media
 from headwater.model.errors import BlobNotFound, Gone, HeadwaterError, StorageFull
 from headwater.model.ids import GenerationId, TrackId
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
+from headwater.pipeline import bitmap
 from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import INIT, PICTURES, blob_key
@@ -138,6 +139,7 @@ class Maker:
         material = await self.material(generation)
         async with self._leases(generation, tracks, FIRST_RUN - run[0]) as ours:
             present = {track: await self._present(material, track, run) for track in ours}
+            await self._record_found(material, present)
             missing = [k for k in run if any(k not in present[track] for track in ours)]
             if missing:
                 await self.require_room()
@@ -158,7 +160,7 @@ class Maker:
         material: Material,
         tracks: Sequence[TrackId],
         left: range,
-        present: Mapping[TrackId, set[int]],
+        present: Mapping[TrackId, Mapping[int, int]],
         *,
         urgent: bool,
     ) -> None:
@@ -178,14 +180,28 @@ class Maker:
                 )
                 await self._keep(material, made_alone, index)
 
-    async def _present(self, material: Material, track: TrackId, run: range) -> set[int]:
-        found = set()
+    async def _present(self, material: Material, track: TrackId, run: range) -> dict[int, int]:
+        """Return the sizes of the segments of *run* that the store has, by index."""
+        found = {}
         for index in run:
             with contextlib.suppress(BlobNotFound):
                 key = blob_key(material.video, material.generation, track, index)
-                await self._blobs.stat(key)
-                found.add(index)
+                found[index] = (await self._blobs.stat(key)).size
         return found
+
+    async def _record_found(
+        self, material: Material, present: Mapping[TrackId, Mapping[int, int]]
+    ) -> None:
+        """Record the blobs that are ahead of their rows: their maker died between the two."""
+        opened: Opened = await self._ask("pipeline.open_generation", generation=material.generation)
+        ahead = {
+            (track, index): size
+            for track, sizes in present.items()
+            for index, size in sizes.items()
+            if not bitmap.has(opened.presences[track].present, index)
+        }
+        if ahead:
+            await self._keep(material, {}, 0, already=ahead)
 
     async def require_room(self) -> None:
         """Pass if the store takes more. Raises StorageFull."""
@@ -235,26 +251,24 @@ class Maker:
             Gone: the video was deleted meanwhile; what we put is taken back.
         """
         sizes = dict(already or {})
-        won: list[BlobKey] = []
-        for track, made in bodies.items():
-            key = blob_key(material.video, material.generation, track, index)
-            stored = await self._blobs.put_absent(key, made.body)
-            sizes[track, index] = stored.size
-            if stored.won:
-                won.append(key)
-        alive = await self._ask(
-            "pipeline.record_segments",
-            video=material.video,
-            generation=material.generation,
-            made=sizes,
-            damaged=[track for track, made in bodies.items() if made.damaged],
-            holder=self._holder,
-        )
-        if not alive:
-            self.forget(material.generation)
-            for key in won:
-                await self._blobs.delete(key)
-            raise Gone("The video is gone.")
+        with anyio.CancelScope(shield=True):  # what is put is recorded, or taken back
+            for track, made in bodies.items():
+                key = blob_key(material.video, material.generation, track, index)
+                sizes[track, index] = (await self._blobs.put_absent(key, made.body)).size
+            alive = await self._ask(
+                "pipeline.record_segments",
+                video=material.video,
+                generation=material.generation,
+                made=sizes,
+                damaged=[track for track, made in bodies.items() if made.damaged],
+                holder=self._holder,
+            )
+            if not alive:
+                self.forget(material.generation)
+                for track, at in sizes:
+                    key = blob_key(material.video, material.generation, track, at)
+                    await self._blobs.delete(key)
+                raise Gone("The video is gone.")
 
     async def _bodies(
         self, material: Material, tracks: list[TrackId], index: int, *, urgent: bool

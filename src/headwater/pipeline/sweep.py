@@ -1,10 +1,11 @@
-"""Sweeping: after the undo window, everything of a deleted video goes, blobs first, rows last.
+"""Sweeping: after the undo window, everything of a deleted video goes, blobs first, then rows.
 
-A maker that was at work meanwhile finds no row after its put and takes its blob back; one that died
-between put and look is why the sweep of the prefix repeats one lease later.
+A maker that was at work meanwhile finds no row after its put and takes its blob back; one whose put
+came between blobs and rows is why the blobs are looked for again; one that died between put and
+look is why the whole sweep repeats one lease later.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.work import Units
@@ -22,9 +23,9 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
         restored = video is not None and video.deleted_at is None
         keys = await removal_repository.extent_keys(work.session, job.video)
         uploads = await removal_repository.upload_prefixes(work.session, job.video)
+    prefixes = [f"{job.video}/", *uploads]
     if not restored:
-        for prefix in (f"{job.video}/", *uploads):
-            await remove_prefix(blobs, prefix)
+        await _remove_all(blobs, prefixes)
         for key in keys:
             await blobs.delete(key)
     async with units.writer() as work:
@@ -42,6 +43,13 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
             )
         else:
             await jobs_repository.finish(work.session, job.id, now=work.now)
+    if not restored:
+        await _remove_all(blobs, prefixes)
+
+
+async def _remove_all(blobs: Blobs, prefixes: Sequence[str]) -> None:
+    for prefix in prefixes:
+        await remove_prefix(blobs, prefix)
 
 
 async def remove_prefix(blobs: Blobs, prefix: str, *, keep: Collection[str] = ()) -> None:
