@@ -27,6 +27,7 @@ HeadwaterError
 ├── StorageFull
 └── Unavailable             an engine failed or is busy; the same call may succeed later
     └── CodecFailed         a codec process died, timed out or broke a limit
+        └── CannotCopy      these samples cannot be handed on as uploaded: plan without copying
 
 A face maps the second level only, so a new leaf never edits a face.
 """
@@ -152,3 +153,7 @@ class Unavailable(HeadwaterError):
 
 class CodecFailed(Unavailable):
     code = "codec-failed"
+
+
+class CannotCopy(CodecFailed):
+    code = "cannot-copy"

@@ -31,6 +31,7 @@ from headwater.planning.document import decode_plan
 
 LEASE_S = 30.0  # three missed heartbeats of 10 s
 ENOUGH_DEMANDS = 64
+MOST_SENTENCES = 3  # a file broken everywhere says much the same again and again
 STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
 
 
@@ -148,7 +149,7 @@ def damage_note(plan: Plan, damaged: int = 0) -> str | None:
         said.append(f"The file stops after {plan.ends_early_s:.0f} s: its end is missing.")
     if damaged:
         said.append("Some parts of the file are damaged and show the last good picture or silence.")
-    return " ".join([*said, *plan.notes]) or None
+    return " ".join([*said, *dict.fromkeys(plan.notes)][:MOST_SENTENCES]) or None
 
 
 async def refuse(*, work: Work, job: Job, failure: Failure) -> None:

@@ -12,7 +12,7 @@ import anyio
 from headwater.containers.h264 import carries_other_parameters
 from headwater.containers.isobmff import write
 from headwater.engines.media.port import Encoded, EncodedSample, Media, Window
-from headwater.model.errors import CodecFailed, UnreadableMedia
+from headwater.model.errors import CannotCopy, CodecFailed, UnreadableMedia
 from headwater.model.ids import TrackId
 from headwater.model.plan import (
     SAMPLES_PER_AAC_FRAME,
@@ -40,6 +40,7 @@ async def make_segments(
     """Make segment *index* of each of *tracks*, decoding the source once for all encoded rungs.
 
     Raises:
+        CannotCopy: the plan says to copy what cannot be copied.
         CodecFailed: an encoder died or broke a limit; nothing may be remembered.
     """
     video = material.plan.video
@@ -114,9 +115,12 @@ def audio_specific_config(rendition: Rendition) -> bytes:
 
 def _copy_video(material: Material, video: VideoPlan, index: int) -> Made:
     table = material.samples(video.source_track, *video.owns[index])
-    payload = [table.prefix + sample for sample in material.payload(table)]
+    try:
+        payload = [table.prefix + sample for sample in material.payload(table)]
+    except UnreadableMedia as error:
+        raise CannotCopy(str(error)) from None
     if carries_other_parameters(table.config, payload):
-        raise CodecFailed("The source changes its H.264 parameters inside the stream.")
+        raise CannotCopy("The source changes its H.264 parameters inside the stream.")
     samples = [
         EncodedSample(pts - video.shift, sync, data)
         for pts, sync, data in zip(table.pts.tolist(), table.sync.tolist(), payload, strict=True)

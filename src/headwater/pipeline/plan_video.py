@@ -15,7 +15,7 @@ from headwater.containers.sniff import Sniffed, sniff
 from headwater.containers.table import RangeReader, SourceIndex, TrackTable
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.media.port import Media
-from headwater.model.errors import UnreadableMedia
+from headwater.model.errors import CannotCopy, UnreadableMedia
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.look import Look
 from headwater.model.plan import Plan
@@ -34,6 +34,7 @@ REMUX_GROWTH = 3  # a copy of small packets of sound may grow to this many times
 LOOK_SAMPLES = {"video": 12, "audio": 8}
 LOOK_ATTEMPTS = 4  # a damaged first picture does not make a whole video unreadable
 AUDIO_TRACKS = 16
+NEVER_COPY = PlanSettings(copy_peak_bps=0)
 LOOKS_AT_ONCE = 4  # codec processes, each of which may take memory up to its limit
 
 
@@ -51,13 +52,44 @@ async def plan_video(
     """Plan *video* and make what it needs to be playable.
 
     Doing it twice gives the same generation over the same blobs. *remuxed* is the indexed copy an
-    earlier attempt finished; *attempt* names the blobs of a new one.
+    earlier attempt finished; *attempt* names the blobs of a new one. Where the first samples turn
+    out not to be what the index says of them, nothing is copied.
 
     Raises:
         UnreadableMedia: no picture and no sound in it can be read.
         RefusedMedia: a kind of file that is refused on purpose.
         CodecFailed: the codec died; the same call may succeed later.
     """
+
+    async def plan(settings: PlanSettings) -> Planned:
+        return await _plan_video(
+            video,
+            extents,
+            remuxed,
+            blobs=blobs,
+            media=media,
+            settings=settings,
+            secret=secret,
+            attempt=attempt,
+        )
+
+    try:
+        return await plan(settings)
+    except CannotCopy:
+        return await plan(NEVER_COPY)
+
+
+async def _plan_video(
+    video: VideoId,
+    extents: Sequence[Extent],
+    remuxed: Sequence[Extent] | None,
+    *,
+    blobs: Blobs,
+    media: Media,
+    settings: PlanSettings,
+    secret: bytes,
+    attempt: str,
+) -> Planned:
     source = blobs.reader(extents)
     head = await anyio.to_thread.run_sync(source.read_at, 0, SNIFF_BYTES)
     sniffed = sniff(head, size=source.size)

@@ -18,7 +18,7 @@ from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.forces.backoff import jitter
-from headwater.model.errors import Gone, HeadwaterError, InvalidInput, StorageFull
+from headwater.model.errors import CannotCopy, Gone, HeadwaterError, InvalidInput, StorageFull
 from headwater.model.ids import GenerationId, JobId, TrackId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
@@ -27,7 +27,7 @@ from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Source
 from headwater.pipeline.keys import remux_prefix
 from headwater.pipeline.maker import Maker
-from headwater.pipeline.plan_video import plan_video
+from headwater.pipeline.plan_video import NEVER_COPY, plan_video
 from headwater.pipeline.sweep import remove_prefix
 from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
@@ -213,7 +213,10 @@ class Worker:
                 case JobKind.PLAN:
                     await self._plan(job)
                 case JobKind.WARM:
-                    await self._warm_up(job)
+                    try:
+                        await self._warm_up(job)
+                    except CannotCopy:  # a new plan, a new generation, and a warm-up of its own
+                        await self._plan_and_record(job, copying=False)
                 case JobKind.SWEEP:
                     await self._ask("pipeline.sweep", job=job)
                 case JobKind.COMPACT:
@@ -249,7 +252,7 @@ class Worker:
                     await remove_prefix(self._blobs, f"{job.video}/")
             raise
 
-    async def _plan_and_record(self, job: Job) -> None:
+    async def _plan_and_record(self, job: Job, *, copying: bool = True) -> None:
         source: Source = await self._ask("pipeline.get_source", video=job.video)
         planned = await plan_video(
             job.video,
@@ -257,7 +260,7 @@ class Worker:
             source.remuxed,
             blobs=self._blobs,
             media=self._media,
-            settings=self._settings.planning,
+            settings=self._settings.planning if copying else NEVER_COPY,
             secret=self._settings.secret,
             attempt=f"{job.id}-{job.attempts}",
         )
