@@ -62,7 +62,7 @@ class Demands:
                 "You already wait for many parts of this video; please slow down.",
                 retry_after_s=RETRY_S,
             )
-        if len(self._waiting) >= MOST_WAITING:
+        if name not in self._waiting and len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Many parts are being prepared right now.", retry_after_s=RETRY_S)
         mine[name] += 1
         try:
@@ -71,7 +71,7 @@ class Demands:
                 task = asyncio.ensure_future(self._demand(video, *name, segments=segments))
                 self._waiting[name] = task
                 DEMANDS_WAITING.set(len(self._waiting))
-                task.add_done_callback(lambda _: self._done(name))
+                task.add_done_callback(lambda done: self._done(name, done))
             return await asyncio.shield(task)
         finally:
             mine[name] -= 1
@@ -80,7 +80,9 @@ class Demands:
             if not mine:
                 self._clients.pop((client, video), None)
 
-    def _done(self, name: Name) -> None:
+    def _done(self, name: Name, done: asyncio.Task[Stored]) -> None:
+        if not done.cancelled():
+            done.exception()  # perhaps all who waited have gone, and nobody else looks at it
         self._waiting.pop(name, None)
         DEMANDS_WAITING.set(len(self._waiting))
 
