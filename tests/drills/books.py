@@ -99,6 +99,11 @@ class Books:
             *self.rows("select * from demands"),
         ]
 
+    def holders(self) -> set[str]:
+        """Return the names of the processes that hold jobs and segments."""
+        jobs = self.rows("select leased_by as name from jobs where state = 'leased'")
+        return {row["name"] for row in [*jobs, *self.rows("select holder as name from leases")]}
+
     def _files(self) -> Iterator[tuple[str, Path]]:
         for path in _files_below(self._blobs):
             yield str(path.relative_to(self._blobs)), path
