@@ -231,12 +231,19 @@ def blank_arguments(*, rung: Rung, timescale: int) -> list[str]:
 
 
 def audio_arguments(
-    window: Window | None, *, rendition: Rendition, at: int, start: int, stop: int
+    window: Window | None,
+    *,
+    rendition: Rendition,
+    at: int,
+    start: int,
+    stop: int,
+    whole_numbers: bool = False,
 ) -> list[str]:
     """Encode grid samples [*start*, *stop*) with pre-roll and post-roll; None is silence.
 
     Samples are counted from *at*, never placed by a clock: a container's rounding is no hole. A
-    step of more than HOLE_S in the window's own times is one, and becomes silence.
+    step of more than HOLE_S in the window's own times is one, and becomes silence. *whole_numbers*
+    makes numbers of samples that are none, as damaged floating point sound has them.
     """
     rate = rendition.sample_rate
     layout = CHANNEL_LAYOUTS[rendition.channels]
@@ -246,8 +253,10 @@ def audio_arguments(
         graph = f"anullsrc=r={rate}:cl={layout},aformat=sample_fmts=fltp"
     else:
         place = f"atrim=start_sample={first - at}" if first >= at else f"adelay={at - first}S:all=1"
+        numbers = "aformat=sample_fmts=s32," if whole_numbers else ""
         graph = (
-            f"[0:a:0]aresample=async=1:first_pts=0:min_comp={HOLE_S}:min_hard_comp={HOLE_S}"
+            f"[0:a:0]{numbers}"
+            f"aresample=async=1:first_pts=0:min_comp={HOLE_S}:min_hard_comp={HOLE_S}"
             f",aresample={rate}:out_sample_fmt=fltp:out_chlayout={layout}"
             f",asetpts=N,{place},asetpts=N"
         )

@@ -26,6 +26,8 @@ LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
 ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
 REMUX = Limits(wall_s=6 * 3600, cpu_s=3600, output_bytes=1 << 40)
 HEAD_BYTES = 5 << 20  # what ffmpeg itself looks at for streams
+# Of sound, until one gives it whole: (the source or silence, its samples as whole numbers).
+ATTEMPTS = ((True, False), (True, True), (False, False))
 BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
 
 
@@ -145,19 +147,30 @@ class FfmpegMedia:
     ) -> Encoded:
         expected = (stop - start) // SAMPLES_PER_AAC_FRAME
         errors: list[str] = []
-        for source in (window, None) if window.body else (None,):
+        refused = False
+        for source, whole in ATTEMPTS if window.body else ATTEMPTS[-1:]:
+            if whole and not refused:
+                continue
             finished = await run(
                 self._codec,
                 arguments.audio_arguments(
-                    source, rendition=rendition, at=at, start=start, stop=stop
+                    window if source else None,
+                    rendition=rendition,
+                    at=at,
+                    start=start,
+                    stop=stop,
+                    whole_numbers=whole,
                 ),
                 body=window.body,
                 outputs=1,
                 limits=ENCODE,
                 background=not urgent,
             )
-            text.check(finished.status, finished.errors)
             errors += text.damage(finished.errors)
+            refused = text.tells_of_no_number(finished.errors)
+            if refused:
+                continue
+            text.check(finished.status, finished.errors)
             encoded = _encoded(finished.outputs[0], errors, earlier=0)
             first = arguments.PRIMING + arguments.PRE_ROLL
             frames = encoded.samples[first : first + expected]

@@ -100,6 +100,11 @@ def check(status: int, errors: bytes) -> None:
         raise failed(status, errors)
 
 
+def tells_of_no_number(errors: bytes) -> bool:
+    """Say whether an encoder refused samples that are not finite numbers."""
+    return b"Input contains (near) NaN" in errors
+
+
 def failed(status: int, errors: bytes) -> CodecFailed:
     said = damage(errors)
     return CodecFailed(f"The codec process failed: {said[-1] if said else status}.")
