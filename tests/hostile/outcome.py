@@ -60,8 +60,7 @@ async def process(data: bytes, folder: Path, *, media: Media, name: str = "uploa
         check_sentence(outcome.reason)
     else:
         outcome.making = making
-        for track in making.tracks:
-            outcome.files[track] = await _make(outcome, track, folder, media=media)
+        await _make(outcome, folder, media=media)
     outcome.took_s = time.monotonic() - began
     return outcome
 
@@ -74,19 +73,24 @@ def check_sentence(reason: str) -> None:
     assert len(reason) < 200, reason
 
 
-async def _make(outcome: Outcome, track: TrackId, folder: Path, *, media: Media) -> Path:
+async def _make(outcome: Outcome, folder: Path, *, media: Media) -> None:
+    """Make every segment of every track, those of one index together, as the warm-up does."""
     making = outcome.making
     assert making is not None
-    init = await make_init(making.material, track, media=media)
-    whole = [init]
-    for index in some(making.planned.plan.segments_of(track) or 0):
-        made = await make_segments(making.material, [track], index, media=media, urgent=True)
-        check_segment(making, track, index, init, made[track].body)
-        outcome.damaged |= made[track].damaged
-        whole.append(made[track].body)
-    path = folder / f"{track}.mp4"
-    await anyio.Path(path).write_bytes(b"".join(whole))
-    return path
+    plan = making.planned.plan
+    inits = {t: await make_init(making.material, t, media=media) for t in making.tracks}
+    whole = {track: [init] for track, init in inits.items()}
+    indexes = {track: some(plan.segments_of(track) or 0) for track in making.tracks}
+    for index in sorted({index for told in indexes.values() for index in told}):
+        tracks = [track for track in making.tracks if index in indexes[track]]
+        made = await make_segments(making.material, tracks, index, media=media, urgent=True)
+        for track in tracks:
+            check_segment(making, track, index, inits[track], made[track].body)
+            outcome.damaged |= made[track].damaged
+            whole[track].append(made[track].body)
+    for track, pieces in whole.items():
+        outcome.files[track] = folder / f"{track}.mp4"
+        await anyio.Path(outcome.files[track]).write_bytes(b"".join(pieces))
 
 
 def some(segments: int) -> list[int]:

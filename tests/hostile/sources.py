@@ -1,11 +1,11 @@
-"""Whole files to break: six seconds, two keyframes and more, large enough for a rung below."""
+"""Whole files to break: five seconds, two keyframes and more, large enough for a rung below."""
 
 from pathlib import Path
 
 from tests.support.clips import AAC, CLOSED, H264, HEVC, MPEG2, VP9, run
 
-PICTURES = ("-f", "lavfi", "-i", "testsrc2=size=384x288:rate=15:duration=6")
-SOUND = ("-f", "lavfi", "-i", "aevalsrc=0.3*sin(2*PI*(220+40*t)*t):s=48000:d=6")
+PICTURES = ("-f", "lavfi", "-i", "testsrc2=size=384x288:rate=15:duration=5")
+SOUND = ("-f", "lavfi", "-i", "aevalsrc=0.3*sin(2*PI*(220+40*t)*t):s=48000:d=5")
 GOP = ("-g", "30")
 
 SOURCES: dict[str, list[str]] = {
