@@ -4,6 +4,8 @@ All are a few seconds of a moving pattern and a rising tone, small enough for a 
 the arguments after the inputs. Nothing here is downloaded or kept in the repository.
 """
 
+import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -100,15 +102,17 @@ def run(*arguments: str) -> bytes:
 
 
 def make_clip(name: str, folder: Path) -> Path:
-    """Make clip *name* in *folder*, once."""
+    """Make clip *name* in *folder*, once, whoever else is making it at the same time."""
     extension, source, arguments = RECIPES[name]
-    path = folder / f"{name}.{extension}"
+    recipe = hashlib.sha256(repr(RECIPES[name]).encode()).hexdigest()[:8]
+    path = folder / f"{name}-{recipe}.{extension}"
     if path.exists():
         return path
-    draft = folder / f"{name}.draft.{extension}"
+    draft = folder / f"{name}.{os.getpid()}.{extension}"
     run(*_sources(**source), *arguments, "-y", str(draft))  # type: ignore[arg-type]
     if name == "h264_rotated":
-        upright = draft.rename(folder / f"{name}.upright.{extension}")
+        upright = draft.rename(folder / f"{name}.{os.getpid()}.upright.{extension}")
         run("-display_rotation:v:0", "90", "-i", str(upright), "-c", "copy", "-y", str(draft))
+        upright.unlink()
     draft.rename(path)
     return path
