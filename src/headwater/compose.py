@@ -352,7 +352,7 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
     from headwater.planning.plan import PlanSettings
 
     assert core.media is not None
-    holder = f"{socket.gethostname()}:{os.getpid()}:{public_id()}"
+    holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{public_id()}"  # the column has 60
     lives = Lives(core.settings.data / "workers", holder)
     worker = Worker(
         ask=core.ask,

@@ -14,10 +14,16 @@ from headwater.engines.blobs.port import BlobKey
 from headwater.engines.database.schema import accounts, sources, tracks, videos
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import BlobNotFound, ChecksumMismatch, InvalidInput
-from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.ids import AccountId, GenerationId, TrackId, VideoId
+from headwater.model.job import JobKind
 from headwater.model.upload import Extent
 from headwater.operations import backup
-from headwater.pipeline import bitmap, generations_repository
+from headwater.pipeline import (
+    bitmap,
+    generations_repository,
+    jobs_repository,
+    leases_repository,
+)
 
 pytestmark = pytest.mark.anyio
 VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("gen1"), TrackId("v720")
@@ -169,6 +175,42 @@ async def test_segments_that_cannot_be_made_again_are_always_kept(
 
     async with restored(tmp_path / "kept", tmp_path / "new") as other:
         assert await content(other, SECOND) == BYTES[SECOND]
+
+
+async def test_what_is_not_made_yet_is_not_missed(store: Store, tmp_path: Path) -> None:
+    """The warm-up makes most init segments only after the plan is there."""
+    await store.blobs.delete(INIT)
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await content(other, INDEX) == BYTES[INDEX]
+
+
+async def test_in_the_copy_nobody_holds_anything(store: Store, tmp_path: Path) -> None:
+    """What the server was doing while it was copied, the copy begins at once."""
+    async with store.database.writer() as session:
+        await jobs_repository.enqueue(
+            session, kind=JobKind.WARM, video=VIDEO, owner=AccountId("a"), now=0.0
+        )
+        await jobs_repository.lease_next(
+            session, kinds=[JobKind.WARM], holder="it", now=0.0, lease_s=1e9
+        )
+        await leases_repository.acquire(
+            session, GENERATION, RUNG, 1, holder="it", now=0.0, until=1e9
+        )
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with (
+        restored(tmp_path / "kept", tmp_path / "new") as other,
+        other.database.writer() as session,
+    ):
+        job = await jobs_repository.lease_next(
+            session, kinds=[JobKind.WARM], holder="copy", now=0.0, lease_s=1.0
+        )
+        assert job is not None
+        assert await leases_repository.acquire(
+            session, GENERATION, RUNG, 1, holder="copy", now=0.0, until=1.0
+        )
 
 
 async def test_a_second_backup_copies_only_what_is_new(store: Store, tmp_path: Path) -> None:

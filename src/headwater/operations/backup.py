@@ -122,6 +122,7 @@ async def restore(
         async with database.writer() as session:
             for generation in made:
                 await backup_repository.set_present(session, generation, copied)
+            await backup_repository.release_all(session)
     draft.replace(rows)
     return note
 

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from headwater.engines.blobs.port import BlobKey
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import (
+    consumers,
+    demands,
     generations,
+    jobs,
+    leases,
     sources,
     tracks,
     upload_extents,
@@ -16,6 +20,7 @@ from headwater.engines.database.schema import (
     videos,
 )
 from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.model.job import JobState
 from headwater.model.upload import Extent
 from headwater.pipeline import bitmap, generations_repository
 from headwater.pipeline.generations_repository import Presence
@@ -117,6 +122,19 @@ async def set_present(session: Session, made: Made, sizes: Mapping[BlobKey, int]
     await session.execute(
         update(videos).where(videos.c.id == made.video).values(stored_bytes=total)
     )
+
+
+async def release_all(session: Session) -> None:
+    """Let nobody hold anything: whoever did works on what was copied, not on the copy."""
+    await session.execute(
+        update(jobs)
+        .where(jobs.c.state == JobState.LEASED)
+        .values(state=JobState.QUEUED, leased_by=None, leased_until=None)
+    )
+    await session.execute(update(consumers).values(leased_by=None, leased_until=None))
+    await session.execute(update(uploads).values(locked_by=None, locked_until=None))
+    for table in (leases, demands):
+        await session.execute(delete(table))
 
 
 async def count_videos(session: Session) -> int:
