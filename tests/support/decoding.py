@@ -29,7 +29,9 @@ def _run(arguments: list[str]) -> tuple[bytes, str]:
     return done.stdout, done.stderr.decode(errors="replace")
 
 
-def decode_frames(path: Path, *, track: str = "0:v:0", before: tuple[str, ...] = ()) -> Frames:
+def decode_frames(
+    path: Path | str, *, track: str = "0:v:0", before: tuple[str, ...] = ()
+) -> Frames:
     """Decode every picture of *track* and return when each is shown, after edit lists."""
     output, complaints = _run(
         [
@@ -49,7 +51,7 @@ def decode_frames(path: Path, *, track: str = "0:v:0", before: tuple[str, ...] =
 
 
 def decode_sound(
-    path: Path, *, rate: int, channels: int, track: str = "0:a:0"
+    path: Path | str, *, rate: int, channels: int, track: str = "0:a:0"
 ) -> npt.NDArray[np.float64]:
     """Decode *track* to samples in 16-bit steps, shape (n, channels)."""
     output, _ = _run(
