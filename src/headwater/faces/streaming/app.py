@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from headwater.delivery.ranges import matches
 from headwater.delivery.streams import Manifest, Piece
-from headwater.faces.kit import Faces, actor_of
+from headwater.faces.kit import ACTOR, Faces, actor_of
 from headwater.faces.streaming.responder import Headers, respond
 from headwater.model.errors import NotFound
 from headwater.model.ids import TrackId, VideoId
@@ -27,6 +27,8 @@ SHARED_FOR_EVER: Headers = [
     (b"cache-control", b"public, max-age=31536000, immutable"),
     (b"access-control-allow-origin", b"*"),
 ]
+READING = ("GET", "HEAD")
+LONGEST_INDEX = 9  # digits; more segments than that no video has
 PRIVATE: Headers = [(b"cache-control", b"private, no-store")]
 
 
@@ -45,6 +47,23 @@ def _text(request: Request, manifest: Manifest, content_type: str, *, immutable:
     return Response(manifest.text, headers=headers, media_type=content_type)
 
 
+class SegmentRoute(Route):
+    """`/streams/{id}/{stream}/{track}/{index}.m4s`, matched by splitting: the hottest path."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        words = scope["path"].split("/")
+        if len(words) != 6 or not all(words[1:]) or words[1] != "streams":
+            return Match.NONE, {}
+        index, _, kind = words[5].partition(".")
+        if kind != "m4s" or len(index) > LONGEST_INDEX or not (index.isascii() and index.isdigit()):
+            return Match.NONE, {}
+        found = {"id": words[2], "stream": words[3], "track": words[4], "index": int(index)}
+        return (
+            Match.FULL if scope["method"] in READING else Match.PARTIAL,
+            {"endpoint": self.endpoint, "path_params": found},
+        )
+
+
 class PieceEndpoint:
     """One kind of immutable blob as a bare ASGI application: no framework on the hot path."""
 
@@ -57,9 +76,7 @@ class PieceEndpoint:
         if "track" in path:
             inputs["track"] = TrackId(path["track"])
         inputs["index"] = path.get("index", INIT if "track" in path else 0)
-        piece: Piece = await self._faces.runner.run(
-            self._operation, actor_of(Request(scope)), **inputs
-        )
+        piece: Piece = await self._faces.runner.run(self._operation, scope[ACTOR], **inputs)
         await respond(
             scope,
             receive,
@@ -113,7 +130,7 @@ def routes(faces: Faces) -> list[BaseRoute]:
     picture = PieceEndpoint(faces, "streams.picture", b"image/jpeg")
     base = "/streams/{id}/{stream}"
     return [
-        Route(base + "/{track}/{index:int}.m4s", segment),
+        SegmentRoute(base + "/{track}/{index:int}.m4s", segment, methods=READING),
         Route(base + "/{track}/init.mp4", segment),
         Route(base + "/{track}/playlist.m3u8", playlist),
         Route("/streams/{id}/master.m3u8", master),

@@ -6,7 +6,7 @@ memory is read in a thread by the store, so a cold file never holds up anybody e
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.types import Receive, Scope, Send
 
@@ -69,6 +69,8 @@ async def respond(
     )
     if chunks is None or len(first) == stop - start:
         await send({"type": "http.response.body", "body": first})
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()  # left alone, the loop would start a task to do it
         return
     await send({"type": "http.response.body", "body": first, "more_body": True})
     if stop - start <= WATCHED_BYTES:
