@@ -10,6 +10,7 @@ GOP = ("-g", "30")
 
 SOURCES: dict[str, list[str]] = {
     "h264.mp4": [*H264, *GOP, *CLOSED, *AAC],
+    "small.mp4": [*H264, *GOP, *CLOSED, *AAC, "-vf", "scale=192:144", "-t", "3"],
     "fragments.mp4": [
         *(*H264, *GOP, *CLOSED, *AAC),
         *("-movflags", "+frag_keyframe+empty_moov+default_base_moof"),

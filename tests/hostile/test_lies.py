@@ -1,5 +1,6 @@
 """Indexes that lie: each is told in a sentence or plays what is sound, soon, in little memory."""
 
+import os
 import resource
 import struct
 import zlib
@@ -26,6 +27,7 @@ from tests.hostile.movies import (
     with_edits,
 )
 from tests.hostile.outcome import check_decodes, process
+from tests.hostile.sources import make_source
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +35,7 @@ Lie = Callable[[bytes], bytes]
 LONG_S = 30  # a hundred times what any takes on an idle machine
 CHILD_MIB = 1024
 GIANT = 16_384
+DRILLS = "HEADWATER_DRILLS" in os.environ  # noqa: TID251
 
 
 def timescale(value: int) -> Lie:
@@ -122,7 +125,7 @@ LIES: dict[str, Lie] = {
     "header of giants": lambda m: claims_size(m, 65_535, 65_535),
     "header of nothing": lambda m: claims_size(m, 0, 0),
     "parameters of giants": giant_parameters,
-    "png bomb": png_bomb(4_000, 4_000),
+    "png bomb": png_bomb(2_000, 2_000),
     "png bomb of giants": png_bomb(8_000, 8_000),
     # counts
     "4 thousand million samples": lambda m: table(m, "stsz", 0, MOST),
@@ -133,7 +136,9 @@ LIES: dict[str, Lie] = {
     "chunks of 4 thousand million": lambda m: table(m, "stsc", 1, 1, MOST, 1),
     "10 000 tracks": tracks(5_000),
     "boxes in boxes": nested(20_000),
-    "a huge index": lambda m: edit(m, "moov", lambda body: body + box(b"free", bytes(257 << 20))),
+    "a huge index": lambda m: (
+        m[: m.index(b"moov") - 4] + struct.pack(">I4sQ", 1, b"moov", 1 << 40) + bytes(1 << 20)
+    ),
     "a compressed index": lambda m: edit(
         m, "moov", lambda body: box(b"cmov", zlib.compress(body + bytes(50 << 20)))
     ),
@@ -204,7 +209,9 @@ LIES: dict[str, Lie] = {
 
 
 @pytest.mark.parametrize("name", LIES)
-async def test_a_lying_index(name: str, movie: bytes, tmp_path: Path, media: Media) -> None:
+async def test_a_lying_index(name: str, clips: Path, tmp_path: Path, media: Media) -> None:
+    movie = make_source("h264.mp4" if DRILLS else "small.mp4", clips)
+
     outcome = await process(LIES[name](movie), tmp_path, media=media)
 
     if outcome.played:

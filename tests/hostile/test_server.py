@@ -85,7 +85,7 @@ def batch(movie: bytes, secret: Path) -> dict[str, bytes]:
         "alias.mov": with_data_reference(movie, alias(str(secret))),
         "cut.mp4": movie[: len(movie) // 2],
         "giants.mp4": giant_parameters(movie),
-        "bomb.mov": png_bomb(4_000, 4_000)(movie),
+        "bomb.mov": png_bomb(2_000, 2_000)(movie),
         "samples.mp4": table(movie, "stsz", 1, 0xFFFFFFFF),
         "equal.mp4": table(movie, "stsz", 0, 3_000_000, *([1] * 3_000_000)),
         "years.mp4": table(movie, "stts", 1, 0xFFFFFFFF, 0x7FFFFFFF),
