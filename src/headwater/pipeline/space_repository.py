@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import func, select, tuple_
 
 from headwater.engines.database.port import Row, Session
 from headwater.engines.database.schema import generations, sources, tracks, videos
@@ -15,25 +16,34 @@ async def used_bytes(session: Session) -> int:
     return int(row["n"]) if row else 0
 
 
+class Cold(msgspec.Struct, frozen=True, kw_only=True):
+    """A track to be evicted; also the place where the next page begins."""
+
+    video: VideoId
+    generation: GenerationId
+    track: TrackId
+    watched_at: float
+
+
 async def coldest_tracks(
-    session: Session, *, watched_before: float, limit: int
-) -> list[tuple[VideoId, GenerationId, TrackId]]:
-    """Return tracks with segments in the store, least recently watched first, largest first.
+    session: Session, *, watched_before: float, limit: int, after: Cold | None = None
+) -> list[Cold]:
+    """Return the page behind *after* of tracks with segments in the store, coldest first.
 
     Those of videos whose original was given up are left out: they could not be made again.
     """
-    rows = await session.rows(
-        select(generations.c.video, tracks.c.generation, tracks.c.track)
+    chosen = (
+        select(generations.c.video, tracks.c.generation, tracks.c.track, tracks.c.watched_at)
         .join(generations, generations.c.id == tracks.c.generation)
         .join(sources, sources.c.video == generations.c.video)
         .where(tracks.c.watched_at < watched_before, tracks.c.stored_bytes > 0, sources.c.size > 0)
-        .order_by(tracks.c.watched_at, tracks.c.stored_bytes.desc())
+        .order_by(tracks.c.watched_at, tracks.c.generation, tracks.c.track)
         .limit(limit)
     )
-    return [
-        (VideoId(row["video"]), GenerationId(row["generation"]), TrackId(row["track"]))
-        for row in rows
-    ]
+    if after is not None:
+        place = tuple_(tracks.c.watched_at, tracks.c.generation, tracks.c.track)
+        chosen = chosen.where(place > tuple_(after.watched_at, after.generation, after.track))
+    return [msgspec.convert(dict(row), Cold) for row in await session.rows(chosen)]
 
 
 async def by_video(session: Session, *, limit: int) -> Sequence[Row]:
