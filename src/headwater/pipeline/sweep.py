@@ -5,6 +5,7 @@ came between blobs and rows is why the blobs are looked for again; one that died
 look is why the whole sweep repeats one lease later.
 """
 
+import math
 from collections.abc import Collection, Sequence
 
 from headwater.engines.blobs.port import BlobKey, Blobs
@@ -12,24 +13,30 @@ from headwater.engines.work import Units
 from headwater.library import videos_repository
 from headwater.model.ids import VideoId
 from headwater.model.job import Job, JobKind
+from headwater.model.video import Video
 from headwater.pipeline import generations_repository, jobs_repository, removal_repository
 from headwater.pipeline.advance import LEASE_S
 
 
-async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
-    """Remove the deleted video of *job*; one that was restored stays. Twice is harmless."""
+async def sweep(*, units: Units, blobs: Blobs, job: Job, undo_s: float) -> None:
+    """Remove the deleted video of *job*; one that was restored stays. Twice is harmless.
+
+    One that was restored and deleted again waits for the end of its new window of *undo_s*.
+    """
     async with units.reader() as work:
         video = await videos_repository.find(work.session, job.video)
-        restored = video is not None and video.deleted_at is None
+        due = video is None or _due_at(video, undo_s) <= work.now
         keys = await removal_repository.extent_keys(work.session, job.video)
         uploads = await removal_repository.upload_prefixes(work.session, job.video)
+    if not due:
+        await _leave(job, units=units, undo_s=undo_s)
+        return
     prefixes = [f"{job.video}/", *uploads]
-    if not restored:
-        await _remove_all(blobs, prefixes)
-        for key in keys:
-            await blobs.delete(key)
+    await _remove_all(blobs, prefixes)
+    for key in keys:
+        await blobs.delete(key)
     async with units.writer() as work:
-        if video is not None and not restored:
+        if video is not None:
             ids = await generations_repository.of_video(work.session, job.video)
             await removal_repository.remove_video(work.session, video, ids)
             await jobs_repository.cancel_for_video(work.session, job.video, now=work.now)
@@ -43,8 +50,24 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job) -> None:
             )
         else:
             await jobs_repository.finish(work.session, job.id, now=work.now)
-    if not restored:
-        await _remove_all(blobs, prefixes)
+    await _remove_all(blobs, prefixes)
+
+
+def _due_at(video: Video, undo_s: float) -> float:
+    """Return when nobody can bring *video* back any more; never, for one that is not deleted."""
+    return math.inf if video.deleted_at is None else video.deleted_at + undo_s
+
+
+async def _leave(job: Job, *, units: Units, undo_s: float) -> None:
+    """Give the job back until its video is due, or finish it: the video was restored."""
+    async with units.writer() as work:
+        video = await videos_repository.find(work.session, job.video)
+        if video is None or video.deleted_at is None:
+            await jobs_repository.finish(work.session, job.id, now=work.now)
+            return
+        await jobs_repository.yield_back(
+            work.session, job.id, cursor=0, now=work.now, run_at=_due_at(video, undo_s)
+        )
 
 
 async def _remove_all(blobs: Blobs, prefixes: Sequence[str]) -> None:
