@@ -1,6 +1,8 @@
 """Files that try to make a media program read this machine's files or call an address."""
 
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import zipfile
@@ -93,22 +95,24 @@ def packets_of_playlist(folder: Path, path: str, address: str) -> bytes:
     return whole[: 188 * 20] + packet * 20 + whole[188 * 20 :] + playlist
 
 
-def archive(kind: str) -> Trick:
-    def trick(folder: Path, path: str, address: str) -> bytes:
-        del path, address
-        body = io.BytesIO()
-        inside = make_source("h264.mp4", folder)
-        if kind == "zip":
-            with zipfile.ZipFile(body, "w") as zipped:
-                zipped.writestr("../../video.mp4", inside)
-        else:
-            with tarfile.open(fileobj=body, mode=f"w:{kind}") as tarred:
-                told = tarfile.TarInfo("/etc/video.mp4")
-                told.size = len(inside)
-                tarred.addfile(told, io.BytesIO(inside))
-        return body.getvalue()
+def archive(pack: Callable[[bytes], bytes]) -> Trick:
+    return lambda folder, _path, _address: pack(make_source("small.mp4", folder))
 
-    return trick
+
+def zipped(inside: bytes) -> bytes:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("../../video.mp4", inside)
+    return body.getvalue()
+
+
+def tarred(inside: bytes) -> bytes:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        told = tarfile.TarInfo("/etc/video.mp4")
+        told.size = len(inside)
+        archive.addfile(told, io.BytesIO(inside))
+    return body.getvalue()
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:
@@ -153,10 +157,10 @@ REFUSED: dict[str, Trick] = {
     "head.mp4": behind_a_header(b"\0\0\0\x10ftypisom\0\0\0\0"),
     "head.ts": behind_a_header(b"\x47" + b"\xff" * 187),
     "head.mkv": behind_a_header(b"\x1a\x45\xdf\xa3\x80"),
-    "zip.mp4": archive("zip"),
-    "tar.mp4": archive(""),
-    "tar.gz.mp4": archive("gz"),
-    "tar.xz.mp4": archive("xz"),
+    "zip.mp4": archive(zipped),
+    "tar.mp4": archive(tarred),
+    "tar.gz.mp4": archive(lambda inside: gzip.compress(tarred(inside))),
+    "tar.xz.mp4": archive(lambda inside: lzma.compress(tarred(inside))),
     "nothing.mp4": text(""),
     "one.mp4": text("x"),
 }
