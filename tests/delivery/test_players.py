@@ -59,3 +59,33 @@ def test_each_playlist_decodes_without_a_complaint(server: Server, video: str, c
     for rung in rungs:
         frames = decode_frames(f"{address}/{rung}")
         assert (len(frames.times), frames.complaints) == (count, "")
+
+
+def stream_of(address: str) -> str:
+    """Return the name under which the video at *address* is served."""
+    master = httpx.get(f"{address}/master.m3u8").raise_for_status().text
+    return next(line for line in master.splitlines() if line.endswith("m3u8")).split("/")[0]
+
+
+@pytest.mark.parametrize("track", ["index", "pictures", "%2e%2e", "x" * 300, "v9999"])
+def test_nothing_but_the_plan_is_served(server: Server, video: str, track: str) -> None:
+    """What lies beside the tracks in the store is not found, and no name of it leaks."""
+    address = f"{server.url}/streams/{video}"
+    stream = stream_of(address)
+    with server.client() as client:
+        document = client.get(f"/api/v1/videos/{video}").json()
+
+    answer = httpx.get(f"{address}/{stream}/{track}/0.m4s")
+
+    assert answer.status_code == httpx.codes.NOT_FOUND
+    assert (document.get("generation") or "no generation is told") not in answer.text
+
+
+@pytest.mark.parametrize("name", ["poster.jpg", "storyboard-1.jpg"])
+def test_streams_are_only_read(server: Server, video: str, name: str) -> None:
+    """A write is told that there are only reads here."""
+    address = f"{server.url}/streams/{video}"
+
+    answer = httpx.post(f"{address}/{stream_of(address)}/{name}", headers={"origin": server.url})
+
+    assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED

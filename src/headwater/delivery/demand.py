@@ -6,7 +6,7 @@ Promises  held at most HELD_S; one client may wait for only so many segments of 
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 
 import anyio
 
@@ -25,6 +25,8 @@ HELD_S = 8.0
 AHEAD = 3
 LOOK_S = 0.5  # how often a waiter looks for itself, should the notice be lost
 MOST_PER_CLIENT = 12  # different ones; players fetch a few tracks at once and abandon some
+MOST_OF_ALL = 32  # the same, over all videos
+MOST_PER_VIDEO = 64  # over all clients, so that one video never keeps the others out
 MOST_WAITING = 256
 RETRY_S = 2.0
 
@@ -37,7 +39,7 @@ class Demands:
     def __init__(self, *, units: Units, blobs: Blobs, notices: Notices, clock: Clock) -> None:
         self._units, self._blobs, self._notices, self._clock = units, blobs, notices, clock
         self._waiting: dict[Name, asyncio.Task[Stored]] = {}
-        self._clients: defaultdict[tuple[str, VideoId], Counter[Name]] = defaultdict(Counter)
+        self._clients: dict[str, Counter[Name]] = {}
 
     async def until_there(
         self,
@@ -56,14 +58,18 @@ class Demands:
             Unavailable: too many wait in all, it was not made within HELD_S, or cannot be made.
         """
         name = (generation, track, index)
-        mine = self._clients[client, video]
-        if name not in mine and len(mine) >= MOST_PER_CLIENT:
+        mine = self._clients.get(client, Counter())
+        of_video = sum(1 for other in mine if other[0] == generation)
+        if name not in mine and (of_video >= MOST_PER_CLIENT or len(mine) >= MOST_OF_ALL):
             raise RateLimited(
-                "You already wait for many parts of this video; please slow down.",
+                "You already wait for many parts of videos; please slow down.",
                 retry_after_s=RETRY_S,
             )
-        if name not in self._waiting and len(self._waiting) >= MOST_WAITING:
+        crowd = sum(1 for other in self._waiting if other[0] == generation)
+        full = len(self._waiting) >= MOST_WAITING or crowd >= MOST_PER_VIDEO
+        if name not in self._waiting and full:
             raise Unavailable("Many parts are being prepared right now.", retry_after_s=RETRY_S)
+        self._clients[client] = mine
         mine[name] += 1
         try:
             task = self._waiting.get(name)
@@ -78,7 +84,7 @@ class Demands:
             if not mine[name]:
                 del mine[name]
             if not mine:
-                self._clients.pop((client, video), None)
+                self._clients.pop(client, None)
 
     def _done(self, name: Name, done: asyncio.Task[Stored]) -> None:
         if not done.cancelled():

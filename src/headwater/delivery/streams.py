@@ -91,14 +91,14 @@ async def open_segment(
         RateLimited, Unavailable: see Demands.until_there.
     """
     ticket = await tickets.check(actor, video_id, stream)
+    segments = (await tickets.plan(ticket.generation)).segments_of(track)
+    if segments is None or not INIT <= index < segments:
+        raise NotFound("This video has no such segment.")
     tickets.saw(ticket.generation, track)
     key = blob_key(video_id, ticket.generation, track, index)
     try:
         stored = await blobs.stat(key)
     except BlobNotFound:
-        segments = (await tickets.plan(ticket.generation)).segments_of(track)
-        if segments is None or not INIT <= index < segments:
-            raise NotFound("This video has no such segment.") from None
         stored = await demands.until_there(
             video_id, ticket.generation, track, index, segments=segments, client=actor.limit_key
         )
@@ -117,13 +117,13 @@ async def open_picture(
 ) -> Piece:
     """Return picture *index* as JPEG: 0 the poster, n the n-th storyboard sheet."""
     ticket = await tickets.check(actor, video_id, stream)
+    board = _board(await tickets.plan(ticket.generation))
+    if board is None or not 0 <= index <= board.sheets:
+        raise NotFound("This video has no such picture.")
     key = blob_key(video_id, ticket.generation, PICTURES, index)
     try:
         stored = await blobs.stat(key)
     except BlobNotFound:
-        board = _board(await tickets.plan(ticket.generation))
-        if board is None or not 0 <= index <= board.sheets:
-            raise NotFound("This video has no such picture.") from None
         stored = await demands.until_there(
             video_id, ticket.generation, PICTURES, index, segments=0, client=actor.limit_key
         )

@@ -14,7 +14,7 @@ from headwater.engines.clock import Clock
 from headwater.engines.notices.port import Notices
 from headwater.engines.work import Units
 from headwater.library import videos_repository
-from headwater.library.streams_repository import Stream, find
+from headwater.library.streams_repository import RETIRED_SERVED_S, Stream, find
 from headwater.model.actor import Actor
 from headwater.model.errors import Gone, NotFound, VideoNotFound
 from headwater.model.ids import GenerationId, VideoId
@@ -24,7 +24,6 @@ from headwater.pipeline import generations_repository
 from headwater.planning.document import decode_plan
 
 FRESH_S = 2.0
-RETIRED_SERVED_S = 6 * 3600.0  # a player that holds an old manifest may finish the video
 REMEMBERED = 4096
 PLANS = 64
 

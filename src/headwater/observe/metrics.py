@@ -34,6 +34,7 @@ PIECE_SECONDS = Histogram(
 DEMANDS_WAITING = Gauge("headwater_demands_waiting", "Missing segments that somebody waits for.")
 
 EXPOSITION_TYPE = CONTENT_TYPE_LATEST
+Counted = Counter  # for whoever keeps one at hand, bound to its labels
 
 
 def exposition() -> bytes:

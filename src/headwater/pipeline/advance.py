@@ -4,6 +4,7 @@ The worker does the work between two of these; each is one short transaction. Th
 place where a video's state advances.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -272,9 +273,10 @@ async def record_warm(
     generation: GenerationId,
     cursor: int,
     eligible: Sequence[TrackId],
+    pause_s: float,
     budget_bytes: int | None,
 ) -> bool:
-    """Move the warm-up's cursor and progress, and give the job back for the next turn.
+    """Move the warm-up's cursor and progress, and give the job back for its turn after *pause_s*.
 
     Returns True when every segment of the *eligible* tracks is stored: the video is then ready. So
     it is when the store is at its budget: eviction would take what warming goes on to make.
@@ -287,7 +289,9 @@ async def record_warm(
     used = await space_repository.used_bytes(session)
     if stored < total and (budget_bytes is None or used < budget_bytes):
         await changes.change(work, job.video, progress=stored / total)
-        await jobs_repository.yield_back(session, job.id, cursor=cursor, now=work.now)
+        await jobs_repository.yield_back(
+            session, job.id, cursor=cursor, now=work.now, run_at=work.now + pause_s
+        )
         return False
     damaged = await generations_repository.damaged(session, generation)
     found = await generations_repository.get(session, generation)
@@ -315,8 +319,15 @@ async def demand(*, work: Work, wanted: Sequence[Demand]) -> None:
 
 
 async def list_demands(*, work: Work) -> list[Demand]:
-    """Return the most urgent demands."""
-    return await demands_repository.waiting(work.session, ENOUGH_DEMANDS)
+    """Return the most urgent demands, of each video the first before of any the second."""
+    found = await demands_repository.waiting(work.session, 4 * ENOUGH_DEMANDS)
+    before: Counter[tuple[int, VideoId]] = Counter()
+    placed: list[tuple[int, int, Demand]] = []
+    for demand in found:
+        placed.append((demand.rank, before[demand.rank, demand.video], demand))
+        before[demand.rank, demand.video] += 1
+    placed.sort(key=lambda place: place[:2])
+    return [demand for _, _, demand in placed[:ENOUGH_DEMANDS]]
 
 
 async def forget_demands(*, work: Work, asked_before: float) -> None:

@@ -82,10 +82,12 @@ class Maker:
         *,
         urgent: bool,
         turn: Callable[[], Any],
-    ) -> None:
+    ) -> bool:
         """Make segment *index* of those of *wanted* that nobody else makes now, store and record.
 
-        *turn* opens the async context in which a codec may run. What fails is given back.
+        *turn* opens the async context in which a codec may run; what is not urgent is leased only
+        then, so that nobody who waits for it is held up by its waiting. What fails is given back.
+        Returns False if others were making all of it.
 
         Raises:
             StorageFull: there is no room to store it; nothing was made.
@@ -95,11 +97,15 @@ class Maker:
         if run is not None and index > run[0]:
             passed = [t for t in wanted if (rung := plan.rung(t)) and not rung.copy]
             wanted = [track for track in wanted if track not in passed]
+            if passed and not wanted:
+                return await self._pass(generation, passed, run, urgent=urgent)
             if passed:
                 await self._pass(generation, passed, run, urgent=urgent)
-        async with self._leases(generation, wanted, index) as tracks:
+        early, late = (contextlib.nullcontext, turn) if urgent else (turn, contextlib.nullcontext)
+        async with early(), self._leases(generation, wanted, index) as tracks:
             if tracks:
-                await self._make_leased(generation, tracks, index, urgent=urgent, turn=turn)
+                await self._make_leased(generation, tracks, index, urgent=urgent, turn=late)
+        return bool(tracks)
 
     @contextlib.asynccontextmanager
     async def _leases(
@@ -134,8 +140,8 @@ class Maker:
 
     async def _pass(
         self, generation: GenerationId, tracks: Sequence[TrackId], run: range, *, urgent: bool
-    ) -> None:
-        """Make what is missing of *run* in one forward pass, unless somebody is at it."""
+    ) -> bool:
+        """Make what is missing of *run* in one forward pass; False if somebody is at it."""
         material = await self.material(generation)
         async with self._leases(generation, tracks, FIRST_RUN - run[0]) as ours:
             present = {track: await self._present(material, track, run) for track in ours}
@@ -154,6 +160,7 @@ class Maker:
                     holder=self._holder,
                     failed=False,
                 )
+        return bool(ours)
 
     async def _run(
         self,

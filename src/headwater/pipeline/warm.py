@@ -21,9 +21,10 @@ from headwater.pipeline.together import each
 
 Warmth = Literal["all", "low", "none"]
 LOW_SHORT_SIDE = 480
+OTHERS_S = 1.0  # a turn in which others were making everything comes again after this
 TURN = 4  # indices a turn makes, times what runs at once
 
-Make = Callable[[Sequence[TrackId], int], Awaitable[None]]
+Make = Callable[[Sequence[TrackId], int], Awaitable[bool]]
 
 
 def eligible_tracks(plan: Plan, warmth: Warmth) -> list[TrackId]:
@@ -72,17 +73,22 @@ async def warm_turn(
     plan = (await maker.material(generation)).plan
     tracks = eligible_tracks(plan, warmth)
     cursor: int = job.cursor
+    made = 0
+
+    async def init(track: TrackId) -> None:
+        await make([track], INIT)
+
+    async def one(item: tuple[int, list[TrackId]]) -> None:
+        nonlocal made
+        made += await make(item[1], item[0])
+
     if cursor == 0:
-        await each([*plan.track_ids()], lambda track: make([track], INIT))
+        await each([*plan.track_ids()], init)
         if plan.video:
             with contextlib.suppress(CodecFailed):  # a video without its poster is still a video
                 await make([PICTURES], 0)
     todo = next_indices(opened, tracks, start=cursor, most=TURN * at_once)
     for at in range(0, len(todo), at_once):
-
-        async def one(item: tuple[int, list[TrackId]]) -> None:
-            await make(item[1], item[0])
-
         await each(todo[at : at + at_once], one)
     await ask(
         "pipeline.record_warm",
@@ -90,4 +96,5 @@ async def warm_turn(
         generation=generation,
         cursor=todo[-1][0] + 1 if todo else 0,
         eligible=tracks,
+        pause_s=0.0 if made else OTHERS_S,
     )

@@ -33,6 +33,7 @@ from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
 
 HEARTBEAT_S = 10.0
+OTHERS_S = 0.5  # until a look whether another maker is done with what somebody waits for
 POLL_S = 2.0  # the last resort: notices may be lost
 URGENT_PER_ENCODER = 2
 PAUSE_S = 2.0  # after a demand that failed: whoever still waits asks again
@@ -78,8 +79,8 @@ class Worker:
         self._urgent = anyio.Semaphore(settings.encoders * URGENT_PER_ENCODER)
         self._planning = anyio.Semaphore(settings.encoders)
         self._busy: set[tuple[GenerationId, TrackId, int]] = set()
-        self._jobs: dict[JobId, Job] = {}
-        self._scopes: dict[JobId, anyio.CancelScope] = {}
+        # By run, not by job: a job that gave its turn back may be leased again before its run ends.
+        self._runs: dict[object, tuple[Job, anyio.CancelScope]] = {}
         self._woken = anyio.Event()
         self._stopping = anyio.Event()
 
@@ -101,7 +102,7 @@ class Worker:
                     log.warning("worker.look", error=str(error), code=error.code)
                 with anyio.move_on_after(POLL_S):
                     await self._woken.wait()
-            while self._busy or self._jobs:
+            while self._busy or self._runs:
                 with anyio.move_on_after(POLL_S):
                     self._woken = anyio.Event()
                     await self._woken.wait()
@@ -119,12 +120,12 @@ class Worker:
                 lost: list[JobId] = await self._ask(
                     "pipeline.keep_leases",
                     holder=self._holder,
-                    jobs=list(self._jobs),
+                    jobs=[job.id for job, _ in self._runs.values()],
                     held=list(self._maker.held),
                 )
-                for job in lost:
-                    if job in self._scopes:
-                        self._scopes[job].cancel()
+                for job, scope in self._runs.values():
+                    if job.id in lost:
+                        scope.cancel()
             await anyio.sleep(HEARTBEAT_S)
 
     async def _reclaim(self) -> None:
@@ -150,14 +151,16 @@ class Worker:
 
     async def _serve_demand(self, demand: Demand) -> None:
         name = (demand.generation, demand.track, demand.index)
+        urgent = demand.rank == 0
         try:
-            await self._maker.make(
+            if not await self._maker.make(
                 demand.generation,
                 [demand.track],
                 demand.index,
-                urgent=demand.rank == 0,
-                turn=lambda: self._urgent,
-            )
+                urgent=urgent,
+                turn=(lambda: self._urgent) if urgent else self._turn_to_warm,
+            ):
+                await anyio.sleep(OTHERS_S)
         except Gone:
             with contextlib.suppress(HeadwaterError):
                 await self._ask("pipeline.forget_generation", generation=demand.generation)
@@ -174,7 +177,7 @@ class Worker:
     # Jobs
 
     async def _kinds_wanted(self) -> list[JobKind]:
-        running = [job.kind for job in self._jobs.values()]
+        running = [job.kind for job, _ in self._runs.values()]
         any_more = len(running) < 2 * self._settings.encoders
         if await self._blobs.free_bytes() < self._settings.floor_bytes:
             return [JobKind.SWEEP] if any_more else []
@@ -192,19 +195,20 @@ class Worker:
             )
             if job is None:
                 return
-            self._jobs[job.id] = job
-            group.start_soon(self._run_job, job)
+            run = object()
+            self._runs[run] = (job, anyio.CancelScope())
+            group.start_soon(self._run_job, run)
 
-    async def _run_job(self, job: Job) -> None:
-        """Do *job*; what cannot even be told to the database comes back with its lease."""
+    async def _run_job(self, run: object) -> None:
+        """Do a job; what cannot even be told to the database comes back with its lease."""
+        job, scope = self._runs[run]
         try:
-            with anyio.CancelScope() as self._scopes[job.id]:
+            with scope:
                 await self._do(job)
         except HeadwaterError as error:
             log.warning("job.left", job=job.id, kind=job.kind, error=str(error), code=error.code)
         finally:
-            del self._scopes[job.id]
-            self._jobs.pop(job.id, None)
+            del self._runs[run]
             self._woken.set()
 
     async def _do(self, job: Job) -> None:
@@ -276,8 +280,10 @@ class Worker:
         if generation is None:
             raise Gone("The video is gone.")
 
-        async def make(tracks: Sequence[TrackId], index: int) -> None:
-            await self._maker.make(generation, tracks, index, urgent=False, turn=self._turn_to_warm)
+        async def make(tracks: Sequence[TrackId], index: int) -> bool:
+            return await self._maker.make(
+                generation, tracks, index, urgent=False, turn=self._turn_to_warm
+            )
 
         await warm_turn(
             job,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 import structlog
-from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +16,7 @@ from headwater.engines.entropy import ordered_id
 from headwater.faces.kit import REQUEST_ID
 from headwater.faces.problems import plain_problem, problem_response
 from headwater.model.errors import HeadwaterError
-from headwater.observe.metrics import REQUESTS, REQUESTS_OPEN
+from headwater.observe.metrics import REQUESTS, REQUESTS_OPEN, Counted
 from headwater.operations.run import INTERNAL
 
 log = structlog.get_logger("headwater.http")
@@ -67,7 +66,7 @@ class Entry:
         self._app, self._clock, self._proxies = app, clock, proxies
         self._headers = security_headers(is_https=is_https)
         self._named = frozenset(name for name, _ in self._headers)
-        self._counted: dict[tuple[str, int], Counter] = {}
+        self._counted: dict[tuple[str, int], Counted] = {}
         self._log = log.bind()  # a bound logger costs a tenth of one that binds itself at each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

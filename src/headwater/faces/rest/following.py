@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from headwater.faces.kit import Faces
 from headwater.library.changes import VideoNews
+from headwater.model.errors import HeadwaterError
 from headwater.model.video import VideoState
 
 HEARTBEAT_S = 15.0  # proxies close what is silent for 30 to 60 s
@@ -24,7 +25,8 @@ _news = msgspec.json.Decoder(VideoNews)
 class Following(Response):
     """Streams the news of *topic* after a *snapshot* taken once we listen, so that none is missed.
 
-    With *ends*, the stream ends after a video's final state.
+    With *ends*, the stream is of one video: it ends after a final state, or before the first news
+    the listener may no longer know of. The *snapshot* is what is asked for that right.
     """
 
     media_type = "text/event-stream"
@@ -54,6 +56,8 @@ class Following(Response):
                         if await self._tell(send, news):
                             return
                     async for _, body in heard:
+                        if self._ends and not await self._may_see():
+                            return
                         if await self._tell(send, _news.decode(body)):
                             return
 
@@ -66,6 +70,14 @@ class Following(Response):
                 group.start_soon(until, gone)
                 await until(tell)
         await self._send(send, b"", more=False)
+
+    async def _may_see(self) -> bool:
+        """Ask again: it may have been hidden or deleted. A browser that returns hears why."""
+        try:
+            await self._snapshot()
+        except HeadwaterError:
+            return False
+        return True
 
     async def _tell(self, send: Send, news: VideoNews) -> bool:
         """Send one event; True if nothing can follow it."""

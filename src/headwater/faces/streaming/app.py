@@ -131,12 +131,12 @@ def routes(faces: Faces) -> list[BaseRoute]:
     base = "/streams/{id}/{stream}"
     return [
         SegmentRoute(base + "/{track}/{index:int}.m4s", segment, methods=READING),
-        Route(base + "/{track}/init.mp4", segment),
+        Route(base + "/{track}/init.mp4", segment, methods=READING),
         Route(base + "/{track}/playlist.m3u8", playlist),
         Route("/streams/{id}/master.m3u8", master),
         Route("/streams/{id}/manifest.mpd", mpd),
-        Route(base + "/poster.jpg", picture),
+        Route(base + "/poster.jpg", picture, methods=READING),
         Route(base + "/storyboard.vtt", storyboard),
-        Route(base + "/storyboard-{index:int}.jpg", picture),
+        Route(base + "/storyboard-{index:int}.jpg", picture, methods=READING),
         Route("/streams/{rest:path}", nothing),
     ]

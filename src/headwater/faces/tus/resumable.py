@@ -83,16 +83,21 @@ class Resumable:
                 metadata=metadata,
             )
         else:
+            repeats: list[bool] = []
             upload = await run(
                 "uploads.create",
                 actor,
                 idempotency_key=key,
+                on_repeat=lambda: repeats.append(True),
                 length=wire.length_of(request.headers),
                 metadata=metadata,
                 partial=concat is not None,
             )
             if _media_type(request) == wire.BODY_TYPE:
-                upload = await self._create_with_upload(request, upload, body)
+                if repeats:  # its bytes are on their way, or here: the client goes on from there
+                    upload = await self._inspect(request, upload.id)
+                else:
+                    upload = await self._create_with_upload(request, upload, body)
                 headers["upload-offset"] = str(upload.offset)
         headers["location"] = self._base(request) + upload.id
         return Response(status_code=201, headers=headers | wire.expiry(upload) | wire.video(upload))
@@ -100,7 +105,11 @@ class Resumable:
     async def _create_with_upload(
         self, request: Request, upload: Upload, body: RequestBody
     ) -> Upload:
-        """Append the body of the creation itself. If that fails nobody has the address: give up."""
+        """Append the body of the creation itself.
+
+        If that fails nobody has the address: give up. With an Idempotency-Key a repeat is told the
+        address, perhaps has been already, and goes on with the bytes that are here: keep them.
+        """
         run, actor = self._faces.runner.run, actor_of(request)
         try:
             appended: Upload = await run(
@@ -113,8 +122,9 @@ class Resumable:
                 checksum=wire.checksum_of(request.headers),
             )
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await run("uploads.terminate", actor, upload_id=upload.id)
+            if "idempotency-key" not in request.headers:
+                with anyio.CancelScope(shield=True):
+                    await run("uploads.terminate", actor, upload_id=upload.id)
             raise
         return appended
 
