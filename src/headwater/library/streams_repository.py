@@ -5,7 +5,7 @@ under the old one says nothing about the new.
 """
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import streams, videos
@@ -14,6 +14,7 @@ from headwater.model.ids import AccountId, GenerationId, VideoId
 from headwater.model.video import Visibility
 
 NAME_LENGTH = 22  # 128 bits
+RETIRED_SERVED_S = 6 * 3600.0  # a player that holds an old manifest may finish the video
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,3 +68,8 @@ async def find(session: Session, name: str) -> Stream | None:
         .where(streams.c.name == name)
     )
     return msgspec.convert(dict(row), Stream) if row else None
+
+
+async def forget_retired(session: Session, *, before: float) -> int:
+    """Remove the names that were retired before then; return how many."""
+    return await session.execute(delete(streams).where(streams.c.retired_at < before))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from headwater.engines.blobs.port import BlobKey
 from headwater.engines.database.port import Session
@@ -11,6 +11,7 @@ from headwater.engines.database.schema import (
     accounts,
     demands,
     generations,
+    jobs,
     leases,
     sources,
     streams,
@@ -20,10 +21,12 @@ from headwater.engines.database.schema import (
     videos,
 )
 from headwater.model.ids import GenerationId, VideoId
+from headwater.model.job import JobKind, JobState
 from headwater.model.upload import Extent
 from headwater.model.video import Video
 
 _extents = msgspec.msgpack.Decoder(list[Extent])
+_sizes = msgspec.msgpack.Decoder(dict[int, int])
 
 
 async def extent_keys(session: Session, video: VideoId) -> list[BlobKey]:
@@ -80,4 +83,55 @@ async def forget_source(session: Session, video: Video) -> None:
         update(accounts)
         .where(accounts.c.id == video.owner)
         .values(used_bytes=accounts.c.used_bytes - video.source_bytes)
+    )
+
+
+async def unserved_generations(
+    session: Session, *, retired_before: float, limit: int, only: GenerationId | None = None
+) -> list[tuple[VideoId, GenerationId]]:
+    """Return replaced generations that no stream names and no video is served from any more.
+
+    Those of a video with a live plan or warm-up are left out: it may come back to the same plan.
+    """
+    of_video = videos.c.id == generations.c.video
+    chosen = (
+        select(generations.c.video, generations.c.id)
+        .where(
+            generations.c.retired_at < retired_before,
+            ~exists().where(
+                streams.c.video == generations.c.video, streams.c.generation == generations.c.id
+            ),
+            ~exists().where(of_video, videos.c.generation == generations.c.id),
+            ~exists().where(
+                jobs.c.video == generations.c.video,
+                jobs.c.kind.in_((JobKind.PLAN, JobKind.WARM)),
+                jobs.c.state.in_((JobState.QUEUED, JobState.LEASED)),
+            ),
+        )
+        .limit(limit)
+    )
+    if only is not None:
+        chosen = chosen.where(generations.c.id == only)
+    return [(VideoId(row["video"]), GenerationId(row["id"])) for row in await session.rows(chosen)]
+
+
+async def remove_generation(session: Session, video: VideoId, generation: GenerationId) -> None:
+    """Delete every row of one generation, and its bytes from what its video costs."""
+    name = generations.c.id == generation
+    row = await session.row(select(generations.c.index_sizes).where(name))
+    made = await session.row(
+        select(func.coalesce(func.sum(tracks.c.stored_bytes), 0).label("n")).where(
+            tracks.c.generation == generation
+        )
+    )
+    if row is None:
+        return
+    freed = sum(_sizes.decode(row["index_sizes"]).values()) + (int(made["n"]) if made else 0)
+    for table in (demands, leases, tracks):
+        await session.execute(delete(table).where(table.c.generation == generation))
+    await session.execute(delete(generations).where(name))
+    await session.execute(
+        update(videos)
+        .where(videos.c.id == video)
+        .values(stored_bytes=videos.c.stored_bytes - freed)
     )
