@@ -7,7 +7,7 @@ a use case cannot forget a commit and a face cannot hold one open while it strea
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
@@ -67,9 +67,18 @@ class Runner:
         return tuple(bound.row for bound in self._bound.values())
 
     async def run(
-        self, name: str, actor: Actor, /, *, idempotency_key: str | None = None, **inputs: Any
+        self,
+        name: str,
+        actor: Actor,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        on_repeat: Callable[[], None] | None = None,
+        **inputs: Any,
     ) -> Any:
         """Answer operation *name* for *actor*.
+
+        *on_repeat* is called before an answer that an earlier request under the same key got.
 
         Raises:
             HeadwaterError: what was expected to go wrong, as the use case named it; everything else
@@ -79,7 +88,7 @@ class Runner:
         clock = self._engines.clock
         started = clock.monotonic()
         try:
-            answer = await self._steps(bound, actor, idempotency_key, inputs)
+            answer, is_repeat = await self._steps(bound, actor, idempotency_key, inputs)
         except HeadwaterError as error:
             OPERATIONS.labels(name, error.code).inc()
             raise
@@ -89,11 +98,14 @@ class Runner:
             raise HeadwaterError(INTERNAL) from error
         bound.ok.inc()
         bound.seconds.observe(clock.monotonic() - started)
+        if is_repeat and on_repeat is not None:
+            on_repeat()
         return answer
 
     async def _steps(
         self, bound: Bound, actor: Actor, idempotency_key: str | None, inputs: dict[str, Any]
-    ) -> Any:
+    ) -> tuple[Any, bool]:
+        """Return the answer, and whether an earlier request got it."""
         row = bound.row
         if inputs.keys() - bound.inputs:
             unknown = ", ".join(sorted(inputs.keys() - bound.inputs))
@@ -102,9 +114,9 @@ class Runner:
             enforce(self._windows, row.name, row.limit, actor, now=self._engines.clock.now())
         permit(row.permission.who, actor)
         if row.cache is not None:
-            return await self._cached(bound, row.cache, actor, inputs)
+            return await self._cached(bound, row.cache, actor, inputs), False
         if idempotency_key is None or row.idempotency is not Idempotency.KEY:
-            return await self._call(bound, actor, inputs)
+            return await self._call(bound, actor, inputs), False
         keyed = Keyed(actor.limit_key, idempotency_key, row.name, inputs)
         with self._in_flight.hold(keyed):
             if bound.wants_work:
@@ -147,22 +159,24 @@ class Runner:
 
     async def _once_in_one_unit(
         self, bound: Bound, actor: Actor, inputs: dict[str, Any], keyed: Keyed
-    ) -> Any:
+    ) -> tuple[Any, bool]:
         """Effect and answer in one transaction; a failure rolls the claim back with the rest."""
         async with self._engines.writer(actor) as work:
             earlier = await keyed.earlier_answer(work.session, now=work.now)
             if earlier is not None:
-                return bound.decode(earlier) if bound.decode else None
+                return bound.decode(earlier) if bound.decode else None, True
             answer = await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
             await keyed.keep_answer(work.session, _kept(answer))
-            return answer
+            return answer, False
 
-    async def _once(self, bound: Bound, actor: Actor, inputs: dict[str, Any], keyed: Keyed) -> Any:
+    async def _once(
+        self, bound: Bound, actor: Actor, inputs: dict[str, Any], keyed: Keyed
+    ) -> tuple[Any, bool]:
         """Claim, do, answer, in three transactions, for a use case with units of its own."""
         async with self._engines.writer(actor) as work:
             earlier = await keyed.earlier_answer(work.session, now=work.now)
         if earlier is not None:
-            return bound.decode(earlier) if bound.decode else None
+            return bound.decode(earlier) if bound.decode else None, True
         try:
             answer = await self._call(bound, actor, inputs)
         except BaseException:
@@ -171,7 +185,7 @@ class Runner:
             raise
         async with self._engines.writer(actor) as work:
             await keyed.keep_answer(work.session, _kept(answer))
-        return answer
+        return answer, False
 
 
 def _kept(answer: Any) -> bytes:

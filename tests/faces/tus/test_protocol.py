@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 
 import anyio
@@ -235,6 +235,55 @@ async def test_a_failed_creation_with_upload_leaves_nothing(served: Served) -> N
     )
     assert answer.status_code == 460
     assert await served.system.ask("videos.mine") == before
+
+
+async def test_a_repeated_creation_with_upload_keeps_what_arrived(served: Served) -> None:
+    """Under the same Idempotency-Key: the same upload, where it is by now, and no byte twice."""
+    headers = {**BODY, "Upload-Length": "5", "Idempotency-Key": "repeated-with-upload"}
+    first = await served.http.post(UPLOADS, headers=headers, content=b"abc")
+    again = await served.http.post(UPLOADS, headers=headers, content=b"abc")
+    assert (again.status_code, again.headers["upload-offset"]) == (201, "3")
+    address = again.headers["location"]
+    assert address == first.headers["location"]
+
+    await served.patch(address, 3, b"de")
+    ended = await served.http.post(UPLOADS, headers=headers, content=b"abc")
+    assert (ended.status_code, ended.headers["upload-offset"]) == (201, "5")
+    assert await served.source(address) == b"abcde"
+
+
+async def test_a_creation_repeated_while_its_bytes_arrive_disturbs_nothing(served: Served) -> None:
+    """Nor does the end of the first one take away what the repeat was told of."""
+    headers = {**BODY, "Upload-Length": "3", "Idempotency-Key": "repeated-meanwhile"}
+    faucet, answers = Faucet(), []
+
+    async def first() -> None:
+        answers.append(await served.http.post(UPLOADS, headers=headers, content=faucet))
+
+    async def repeated() -> httpx.Response:
+        return await served.http.post(UPLOADS, headers=headers, content=b"abc")
+
+    async with anyio.create_task_group() as group:
+        before = {video.id for video in (await served.system.ask("videos.mine")).videos}
+        group.start_soon(first)
+        await until(lambda: has_another_video(served, before))
+        faucet.give(b"abc")
+        await until(lambda: is_created(repeated))
+        again = await repeated()
+        faucet.give(b"more than its length")
+        faucet.end()
+
+    assert (again.status_code, answers[0].status_code) == (201, 413)
+    assert (await repeated()).headers["location"] == again.headers["location"]
+    assert await served.offset(again.headers["location"]) in {0, 3}
+
+
+async def has_another_video(served: Served, before: set[str]) -> bool:
+    return bool({video.id for video in (await served.system.ask("videos.mine")).videos} - before)
+
+
+async def is_created(repeated: Callable[[], Awaitable[httpx.Response]]) -> bool:
+    return (await repeated()).status_code == 201
 
 
 async def test_a_deferred_length(served: Served) -> None:
