@@ -11,6 +11,7 @@ import pytest
 
 from headwater.model.errors import (
     ChecksumMismatch,
+    Conflict,
     Gone,
     InvalidInput,
     OffsetMismatch,
@@ -24,6 +25,7 @@ from headwater.uploads import appending, repository
 from headwater.uploads.checksums import Checksum
 from headwater.uploads.turn import LOCK_S
 from tests.uploads.system import Faucet, System, body, member, until
+from tests.uploads.test_place_parts import commit, part_of, put, ticket
 
 pytestmark = pytest.mark.anyio
 
@@ -360,6 +362,36 @@ async def test_a_writer_that_lost_its_lock_publishes_nothing(system: System) -> 
     assert outcome
     assert await system.offset(upload.id) == 3
     assert [await system.content(key) for key in await system.keys(upload.id)] == [b"abc"]
+
+
+async def test_a_part_put_while_the_lock_had_lapsed_is_not_overlapped(system: System) -> None:
+    """The writer's part for the same bytes goes again; what is missing can still be sent."""
+    content = os.urandom(6)
+    upload = await system.create(6)
+    tail = part_of(content, 2, 6)
+    await put(system, await ticket(system, upload.id, tail), content[2:])
+    faucet, outcome = Faucet(), []
+
+    async def loser() -> None:
+        try:
+            await first_writer(system, upload.id, faucet)
+        except Conflict as error:
+            outcome.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(loser)
+        faucet.give(b"XYZ")
+        await until(lambda: is_locked(system, upload.id))
+        system.use(ahead_s=60)
+        assert await commit(system, upload.id, tail) == 0
+        faucet.end()
+
+    assert outcome
+    assert await system.offset(upload.id) == 0
+    head = part_of(content, 0, 2)
+    await put(system, await ticket(system, upload.id, head), content[:2])
+    assert await commit(system, upload.id, head) == 6
+    assert await system.source(upload) == content
 
 
 async def test_an_upload_given_up_meanwhile_keeps_nothing(system: System) -> None:

@@ -12,11 +12,14 @@ from headwater.model.errors import (
     ChecksumMismatch,
     Conflict,
     Forbidden,
+    Gone,
     InvalidInput,
+    StorageFull,
     TooLarge,
     UploadNotFound,
 )
 from headwater.model.ids import AccountId, UploadId
+from headwater.uploads import repository
 from headwater.uploads.place_parts import TICKET_S, PlacedPart
 from tests.uploads.system import ROOMY, System, body, member
 
@@ -138,6 +141,64 @@ async def test_parts_keep_to_the_upload(system: System) -> None:
             await commit(system, upload.id, two)
     finally:
         system.actor = owner
+
+
+async def test_a_part_is_taken_only_while_its_upload_takes_bytes(system: System) -> None:
+    """Given up, expired, complete, or removed: a ticket of the hour before opens nothing."""
+    content = os.urandom(100)
+    part = part_of(content, 0, 100)
+    given_up, expired, complete, removed = [await system.create(100) for _ in range(4)]
+    tickets = [await ticket(system, u.id, part) for u in (given_up, expired, complete, removed)]
+
+    await system.ask("uploads.terminate", upload_id=given_up.id)
+    async with system.engines.writer(system.actor) as work:
+        await repository.update_fields(work.session, expired.id, {"expires_at": work.now - 1})
+        await repository.remove(work.session, removed.id)
+    await system.append(complete.id, 0, content)
+
+    for signed, error in zip(tickets, (Gone, Gone, Gone, UploadNotFound), strict=True):
+        with pytest.raises(error):
+            await put(system, signed, content)
+    assert await system.keys(given_up.id) + await system.keys(expired.id) == []
+    assert await system.keys(removed.id) == []
+
+
+async def test_a_part_keeps_to_limits_that_came_after_its_ticket(system: System) -> None:
+    """The store's floor, the limit for files, and the length that was said since."""
+    content = os.urandom(100)
+    part = part_of(content, 0, 100)
+    upload = await system.create(None)
+    signed = await ticket(system, upload.id, part)
+
+    system.use(limits=replace(ROOMY, floor_bytes=1 << 60))
+    with pytest.raises(StorageFull):
+        await put(system, signed, content)
+    system.use(limits=replace(ROOMY, file_limit_bytes=99))
+    with pytest.raises(TooLarge):
+        await put(system, signed, content)
+    system.use()
+    await system.append(upload.id, 0, b"", length=99)
+    with pytest.raises(TooLarge):
+        await put(system, signed, content)
+    assert await system.keys(upload.id) == []
+
+
+async def test_a_deferred_length_does_not_end_before_a_hole(system: System) -> None:
+    """The part beyond it would make the video longer than the upload."""
+    content = os.urandom(100)
+    upload = await system.create(None)
+    ends = [part_of(content, 0, 30), part_of(content, 60, 100)]
+    for part in ends:
+        await put(system, await ticket(system, upload.id, part), content[part.start : part.end])
+    assert await commit(system, upload.id, *ends) == 30
+    with pytest.raises(Conflict):
+        await system.ask("uploads.complete", upload_id=upload.id)
+
+    middle = part_of(content, 30, 60)
+    await put(system, await ticket(system, upload.id, middle), content[30:60])
+    assert await commit(system, upload.id, middle) == 100
+    done = await system.ask("uploads.complete", upload_id=upload.id)
+    assert await system.source(done) == content
 
 
 async def test_parts_of_a_deferred_length_keep_to_the_limits(system: System) -> None:

@@ -354,7 +354,7 @@ UPLOADS = (
         permission=Permission(Action.UPLOAD_WRITE, Access.ANYONE),
         limit=UNLIMITED,
         idempotency=Idempotency.NATURAL,
-        because="A folder signs no addresses itself; our signature is permission and limit.",
+        because="A folder signs no addresses itself; our signature permits, the upload limits.",
     ),
     Operation(
         name="uploads.commit_parts",

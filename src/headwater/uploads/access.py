@@ -25,11 +25,16 @@ async def get_upload(work: Work, upload_id: UploadId, action: Action) -> Upload:
         require(work.actor, action, Owned(upload.owner))
     except NotFound:
         raise UploadNotFound("There is no such upload.") from None
+    require_living(work, upload)
+    return upload
+
+
+def require_living(work: Work, upload: Upload) -> None:
+    """Pass if *upload* was neither given up nor forgotten. Raises Gone."""
     if upload.expires_at == TERMINATED:
         raise Gone("This upload was given up.")
     if upload.expires_at <= work.now:
         raise Gone("This upload has expired.")
-    return upload
 
 
 async def require_video(work: Work, upload: Upload) -> None:

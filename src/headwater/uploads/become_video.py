@@ -10,6 +10,7 @@ import msgspec
 from headwater.access import accounts_repository
 from headwater.engines.work import Work
 from headwater.library import changes
+from headwater.model.errors import Conflict
 from headwater.model.job import JobKind
 from headwater.model.upload import Extent, Upload
 from headwater.model.video import VideoState
@@ -25,9 +26,16 @@ async def become_video(
 
     A partial upload only ends here; what it is part of is made by a concatenation. Asking twice
     changes nothing.
+
+    Raises Conflict if the extents are not as long as the upload: some lie beyond a hole.
     """
     if upload.completed_at is not None:
         return upload
+    if extents is None:
+        placed = await repository.extents_from(work.session, upload.id)
+        extents = [extent for _, extent in placed]
+    if sum(extent.size for extent in extents) != upload.length:
+        raise Conflict(f"The upload's parts do not make up its {upload.length} bytes.")
     done = msgspec.structs.replace(upload, completed_at=work.now)
     await repository.update_fields(
         work.session,
@@ -36,9 +44,6 @@ async def become_video(
     )
     if upload.video is None:
         return done
-    if extents is None:
-        placed = await repository.extents_from(work.session, upload.id)
-        extents = [extent for _, extent in placed]
     await _make_source(work, upload, extents)
     return done
 

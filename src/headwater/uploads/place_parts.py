@@ -71,7 +71,7 @@ async def ticket_for_part(
     part.require_sane()
     async with units.reader() as work:
         upload = await _writable(work, upload_id)
-        await _require_within(work, upload, part.end, upload_limits)
+        await require_within(work, upload, part.end, upload_limits)
         expires_at = work.now + TICKET_S
     return await blobs.part_url(
         part.key(upload_id), length=part.length, checksum=part.sha256, expires_at=expires_at
@@ -106,7 +106,7 @@ async def commit_parts(
         if upload.completed_at is not None:
             return upload
         await _require_unlocked(work, upload_id)
-        await _require_within(work, upload, max(part.end for part in parts), upload_limits)
+        await require_within(work, upload, max(part.end for part in parts), upload_limits)
         fresh = await _without_known(work, upload_id, parts)
         return await publish(work, upload, fresh, expires_s=upload_limits.expires_s)
 
@@ -120,7 +120,8 @@ async def _writable(work: Work, upload_id: UploadId) -> Upload:
     return upload
 
 
-async def _require_within(work: Work, upload: Upload, end: int, limits: UploadLimits) -> None:
+async def require_within(work: Work, upload: Upload, end: int, limits: UploadLimits) -> None:
+    """Pass if *upload* may have bytes up to *end*. Raises TooLarge."""
     if upload.length is None:
         await require_account_room(work.session, upload, end, limits)
     elif end > upload.length:

@@ -2,9 +2,16 @@
 
 from collections.abc import AsyncIterable, Mapping
 
-from headwater.engines.blobs.parts import PartSigner, checked
+from headwater.engines.blobs.parts import Part, PartSigner, checked
 from headwater.engines.blobs.port import Blobs, Stored
-from headwater.model.errors import TooLarge
+from headwater.engines.work import Units
+from headwater.model.errors import Forbidden, Gone, StorageFull, TooLarge, UploadNotFound
+from headwater.model.ids import UploadId
+from headwater.uploads import repository
+from headwater.uploads.access import require_living, require_video
+from headwater.uploads.part import prefix_of
+from headwater.uploads.place_parts import require_within
+from headwater.uploads.room import UploadLimits
 
 
 async def put_part(
@@ -14,19 +21,50 @@ async def put_part(
     body: AsyncIterable[bytes],
     content_length: int | None,
     now: float,
+    units: Units,
     blobs: Blobs,
     part_signer: PartSigner,
+    upload_limits: UploadLimits,
 ) -> Stored:
     """Store *body* as the part that the address (*key* and *query*) was signed for.
 
-    The signature is the permission. A part sent twice is stored once.
+    The signature is the permission; whether there is room, and an upload that still takes bytes,
+    is asked again, since an hour may have passed. A part sent twice is stored once.
 
     Raises:
         Forbidden: the address is not one of ours, or its hour is over.
-        TooLarge, ChecksumMismatch: these are not the bytes it was made for; nothing is kept.
+        UploadNotFound, Gone: its upload takes no more bytes.
+        TooLarge, ChecksumMismatch: these are not the bytes it was made for, or are more than the
+            upload may have by now; nothing is kept.
         StorageFull: the store is full.
     """
     part = part_signer.verify(key, query, now=now)
     if content_length is not None and content_length > part.length:
         raise TooLarge(f"This part has {part.length} bytes.")
+    await _require_open(part, units, upload_limits)
+    if await blobs.free_bytes() < upload_limits.floor_bytes + part.length:
+        raise StorageFull("The server's disk is full.", retry_after_s=3600)
     return await blobs.put_absent(part.key, checked(body, part))
+
+
+async def _require_open(part: Part, units: Units, limits: UploadLimits) -> None:
+    upload_id, start = _place_of(part)
+    async with units.reader() as work:
+        upload = await repository.find(work.session, upload_id)
+        if upload is None:
+            raise UploadNotFound("There is no such upload.")
+        require_living(work, upload)
+        if upload.completed_at is not None:
+            raise Gone("This upload is complete.")
+        await require_video(work, upload)
+        await require_within(work, upload, start + part.length, limits)
+
+
+def _place_of(part: Part) -> tuple[UploadId, int]:
+    """Return whose bytes they are and where they begin, as PlacedPart.key() wrote it."""
+    folder, _, name = part.key.rpartition("/")
+    upload_id = UploadId(folder.rpartition("/")[2])
+    start = name.partition("-")[0]
+    if not start.isdecimal() or not part.key.startswith(prefix_of(upload_id)):
+        raise Forbidden("This address is not that of a part of an upload.")
+    return upload_id, int(start)
