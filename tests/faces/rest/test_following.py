@@ -13,7 +13,7 @@ from headwater.compose import Core, open_faces
 from headwater.library import changes
 from headwater.library.changes import VideoNews
 from headwater.model.video import VideoState, Visibility
-from tests.support.system import actor_of, add_video, application, client, system
+from tests.support.system import EMAIL, actor_of, add_video, application, client, system
 
 pytestmark = pytest.mark.anyio
 
@@ -27,8 +27,9 @@ async def core(tmp_path: Path) -> AsyncIterator[Core]:
 class Listener:
     """A browser's end of one event stream: reads as it comes, and can go away."""
 
-    def __init__(self, app: ASGIApp, path: str) -> None:
+    def __init__(self, app: ASGIApp, path: str, *, token: str | None = None) -> None:
         self._app, self._path = app, path
+        self._headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
         self.gone = asyncio.Event()
 
@@ -39,7 +40,7 @@ class Listener:
             "scheme": "http",
             "path": self._path,
             "query_string": b"",
-            "headers": [],
+            "headers": self._headers,
             "client": ("192.0.2.1", 1),
         }
         await self._app(scope, self._receive, self._send)
@@ -52,6 +53,10 @@ class Listener:
                 if b"data: " in body:
                     data = body.partition(b"data: ")[2]
                     return msgspec.json.decode(data, type=VideoNews)
+
+    def rest(self) -> list[bytes]:
+        """Return what else has arrived."""
+        return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
 
     async def _receive(self) -> Message:
         await self.gone.wait()
@@ -104,6 +109,34 @@ async def test_events_end_when(core: Core, end: str) -> None:
             group.start_soon(listener.run)
             await listener.news()
             (faces.closing if end == "the server stops" else listener.gone).set()
+
+
+@pytest.mark.parametrize("change", ["private", "deleted"])
+async def test_events_end_for_who_may_no_longer_see_the_video(core: Core, change: str) -> None:
+    """Whoever may still see it goes on hearing, the other hears not even of the change."""
+    owner = await actor_of(core)
+    video = await add_video(core, owner)
+    app = application(core, await open_faces(core))
+    stranger = Listener(app, f"/api/v1/videos/{video.id}/events")
+    key = await core.ask("keys.create", name="follower", email=EMAIL)
+    known = Listener(app, f"/api/v1/videos/{video.id}/events", token=key.token)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(known.run)
+            await known.news()
+            async with anyio.create_task_group() as strangers:
+                strangers.start_soon(stranger.run)
+                await stranger.news()
+                async with core.engines.writer(owner) as work:
+                    fields = {
+                        "private": {"visibility": Visibility.PRIVATE},
+                        "deleted": {"deleted_at": work.now},
+                    }[change]
+                    await changes.change(work, video.id, **fields, progress=0.5)
+            assert (await known.news()).progress == 0.5
+            known.gone.set()
+    assert stranger.rest() == [b""]
 
 
 async def test_events_of_a_hidden_video_are_a_problem(core: Core) -> None:
