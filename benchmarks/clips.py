@@ -1,0 +1,114 @@
+"""Inputs: made once with the product's own ffmpeg and kept in a folder between runs.
+
+Natural pictures where `--clips` names a folder with the footage of the design notes, else drawn
+ones; noise on both, so that the encoder has work to do.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from benchmarks.measure import run
+
+FFMPEG: str = get_ffmpeg_exe()
+QUIET = (FFMPEG, "-v", "error", "-nostdin", "-y")
+NATURAL = (("crystal.mp4", 8.0, "30"), ("bigbuckbunny.mp4", 4.8, "25"))  # name, seconds, rate
+FILL = "scale=1920:1080:force_original_aspect_ratio=increase:flags=lanczos,crop=1920:1080"
+NOISE = "noise=alls=4:allf=t+u"
+KEYFRAMES = ("-g", "120", "-keyint_min", "120", "-sc_threshold", "0")  # 4 s of 30 fps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clips:
+    """*footage* None: drawn pictures. Methods return the path of a file that is made if missing."""
+
+    folder: Path
+    footage: Path | None
+
+    def scene(self) -> Path:
+        """Return 12 s of 1080p30 H.264 within 9 Mbit/s, stereo AAC, keyframes at 4 s."""
+        name = "natural" if self.footage else "drawn"
+        return self._once(f"scene-{name}.mp4", self._film_scene)
+
+    def minute(self, codec: str = "h264") -> Path:
+        """Return a minute of 1080p30 in *codec* (h264, hevc, vp9), looped from the scene."""
+        suffix = "webm" if codec == "vp9" else "mp4"
+        return self._once(f"minute-{codec}.{suffix}", lambda path: self._loop_minute(path, codec))
+
+    def two_hours(self) -> Path:
+        """Return the minute 120 times, copied."""
+        return self._once("two-hours.mp4", self._loop_hours)
+
+    def megabytes(self) -> Path:
+        """Return 16 s whose every 4 s segment is about 1 MB: 2 Mbit/s, keyframes at 4 s."""
+        return self._once("megabytes.mp4", self._fill_segments)
+
+    def _once(self, name: str, make: Callable[[Path], None]) -> Path:
+        path = self.folder / name
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = path.with_stem(f"draft-{path.stem}")
+            make(draft)
+            draft.rename(path)
+        return path
+
+    def _film_scene(self, path: Path) -> None:
+        inputs, parts, count = self._pictures()
+        names = "".join(f"[p{number}]" for number in range(count))
+        graph = f"{';'.join(parts)};{names}concat=n={count},{NOISE},format=yuv420p[v]"
+        sound = "anoisesrc=r=48000:c=pink:a=0.1,aformat=channel_layouts=stereo"
+        run(
+            [
+                *(*QUIET, *inputs, "-f", "lavfi", "-i", sound),
+                *("-filter_complex", graph, "-map", "[v]", "-map", f"{count}:a", "-shortest"),
+                *("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", *KEYFRAMES),
+                *("-maxrate", "9M", "-bufsize", "9M", "-c:a", "aac", "-b:a", "128k"),
+                *("-movflags", "+faststart", path),
+            ]
+        )
+
+    def _pictures(self) -> tuple[list[str], list[str], int]:
+        if self.footage is None:
+            drawn = "testsrc2=s=1920x1080:r=30:d=12"
+            return ["-f", "lavfi", "-i", drawn], ["[0:v]setsar=1[p0]"], 1
+        inputs: list[str] = []
+        parts = []
+        for number, (name, seconds, rate) in enumerate(NATURAL):
+            inputs += ["-t", str(seconds), "-i", str(self.footage / name)]
+            parts.append(
+                f"[{number}:v]setpts=(PTS-STARTPTS)*{rate}/30,fps=30,{FILL},setsar=1,"
+                f"format=yuv420p[p{number}]"
+            )
+        return inputs, parts, len(NATURAL)
+
+    def _loop_minute(self, path: Path, codec: str) -> None:
+        video: Sequence[str] = {
+            "h264": ("-c:v", "copy"),
+            "hevc": (
+                *("-c:v", "libx265", "-preset", "ultrafast", "-crf", "26", "-tag:v", "hvc1"),
+                *("-x265-params", "log-level=error:keyint=120"),
+            ),
+            "vp9": (
+                *("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
+                *("-row-mt", "1", "-b:v", "5M", "-g", "120"),
+            ),
+        }[codec]
+        sound = ("-c:a", "libopus") if codec == "vp9" else ("-c:a", "copy")
+        run([*QUIET, "-stream_loop", "-1", "-t", "60", "-i", self.scene(), *video, *sound, path])
+
+    def _loop_hours(self, path: Path) -> None:
+        minute = self.minute()
+        copied = ("-c", "copy", "-movflags", "+faststart", path)
+        run([*QUIET, "-stream_loop", "119", "-i", minute, *copied])
+
+    def _fill_segments(self, path: Path) -> None:
+        run(
+            [
+                *(*QUIET, "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=16"),
+                *("-vf", "noise=alls=20:allf=t", "-pix_fmt", "yuv420p", "-c:v", "libx264"),
+                *("-preset", "ultrafast", "-b:v", "2100k", "-maxrate", "2100k", "-bufsize", "2M"),
+                *(*KEYFRAMES, path),
+            ]
+        )

@@ -1,0 +1,164 @@
+"""playable: seconds from the last byte of an upload to `playable`, and to a decoded frame.
+
+A real server, a real Chromium with the real watch page in it: the browser is warm (it has shown
+another video), the watch page is opened when the upload's answer is there, and
+requestVideoFrameCallback tells when the first frame is on its way to the screen. The cold seek goes
+to the middle of the two hours, where nothing has been made.
+"""
+
+import asyncio
+import shutil
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser, Page, async_playwright
+
+from benchmarks.clips import Clips
+from benchmarks.report import Row
+from benchmarks.serving import send, server, wait_for
+from tests.support.server import Server
+
+ABOUT = "Seconds after the upload's last byte was acknowledged; medians; an idle machine is meant."
+ROUNDS = 3
+WITHIN_S = 60.0
+ARGUMENTS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+    *("--disable-background-networking", "--autoplay-policy=no-user-gesture-required"),
+]
+WATCH = """
+window.firstFrame = null;
+const look = () => {
+  const video = document.querySelector("video");
+  if (!video) { requestAnimationFrame(look); return; }
+  video.requestVideoFrameCallback(() => {
+    window.firstFrame = performance.timeOrigin + performance.now();
+  });
+};
+look();
+"""
+SEEK = """async (at) => {
+  const player = document.querySelector("headwater-player");
+  const video = player.video;
+  const began = performance.now();
+  player.seek(at);
+  return await new Promise((resolve) => {
+    const look = (_, frame) => {
+      if (frame.mediaTime >= at - 0.5) resolve((performance.now() - began) / 1000);
+      else video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  });
+}"""
+CASES = (  # name, about, limit of playable, limit of the first frame
+    ("h264", "1 min 1080p30 H.264/AAC", 1.0, 2.0),
+    ("hevc", "1 min 1080p30 HEVC", None, 2.5),
+    ("vp9", "1 min 1080p30 VP9", None, 2.5),
+)
+
+
+def measure(clips: Clips, folder: Path) -> list[Row]:
+    with server(folder / "data", warm="none", log_level="warning") as running:
+        return asyncio.run(_measure(running, clips))
+
+
+async def _measure(running: Server, clips: Clips) -> list[Row]:
+    rows = []
+    with running.client() as client:
+        async with _browser() as browser:
+            warm = await asyncio.to_thread(send, client, clips.megabytes(), "Warm")
+            await asyncio.to_thread(wait_for, client, warm, "playable", "ready")
+            await _first_frame(browser, running, warm)
+            minutes = 0.0
+            for name, about, playable_s, frame_s in CASES:
+                taken = [
+                    await _once(browser, running, client, clips.minute(name)) for _ in range(ROUNDS)
+                ]
+                here = [statistics.median(column) for column in list(zip(*taken, strict=True))[1:]]
+                minutes = minutes or here[0]
+                limit = frame_s if playable_s is None else playable_s
+                rows.append(Row(what=f"{about}: playable", figure=here[0], unit="s", target=limit))
+                rows.append(
+                    Row(what=f"{about}: first frame", figure=here[1], unit="s", target=frame_s)
+                )
+            return rows + await _two_hours(browser, running, client, clips, minutes)
+
+
+async def _two_hours(
+    browser: Browser, running: Server, client: httpx.Client, clips: Clips, minute_s: float
+) -> list[Row]:
+    video, *taken = await _once(browser, running, client, clips.two_hours())
+    async with _page(browser) as page:
+        await page.goto(f"{running.url}/watch/{video}")
+        await _frame_of(page)
+        seeks = [await page.evaluate(SEEK, at) for at in (3600.0, 2700.0, 4500.0)]
+    about = "2 h of the same"
+    return [
+        Row(
+            what=f"{about}: playable, beyond one minute's",
+            figure=taken[0] - minute_s,
+            unit="s",
+            target=0.5,
+            note=f"{taken[0]:.2f} s in all",
+        ),
+        Row(what=f"{about}: first frame", figure=taken[1], unit="s", target=2.5),
+        Row(
+            what=f"{about}: cold seek to the middle",
+            figure=statistics.median(seeks),
+            unit="s",
+            target=1.5,
+            note=", ".join(f"{seconds:.2f}" for seconds in seeks),
+        ),
+    ]
+
+
+async def _once(
+    browser: Browser, running: Server, client: httpx.Client, path: Path
+) -> tuple[str, float, float]:
+    """Upload *path*; return its id, seconds to playable and to the first frame, page and all."""
+    video = await asyncio.to_thread(send, client, path, path.stem)
+    began, wall = time.monotonic(), time.time()  # noqa: TID251 (the browser's clock is this one)
+
+    async def playable() -> float:
+        await asyncio.to_thread(wait_for, client, video, "playable", "ready")
+        return time.monotonic() - began
+
+    playable_s, frame_at = await asyncio.gather(playable(), _first_frame(browser, running, video))
+    return video, playable_s, frame_at - wall
+
+
+async def _first_frame(browser: Browser, running: Server, video: str) -> float:
+    """Open the watch page and return when (Unix time) the first frame was there."""
+    async with _page(browser) as page:
+        await page.goto(f"{running.url}/watch/{video}")
+        return await _frame_of(page)
+
+
+async def _frame_of(page: Page) -> float:
+    deadline = time.monotonic() + WITHIN_S
+    while (at := await page.evaluate("window.firstFrame")) is None:
+        if time.monotonic() > deadline:
+            raise RuntimeError("The page never showed a frame")
+        await asyncio.sleep(0.02)
+    return float(at) / 1000
+
+
+@asynccontextmanager
+async def _browser() -> AsyncIterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing: apt install chromium"
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        await opened.close()
+
+
+@asynccontextmanager
+async def _page(browser: Browser) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    await context.add_init_script(WATCH)
+    yield await context.new_page()
+    await context.close()

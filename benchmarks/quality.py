@@ -1,0 +1,86 @@
+"""Quality of an encode against its source: VMAF at the source's size, and BD-rate of two curves."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.clips import FFMPEG
+from benchmarks.measure import run
+
+Point = tuple[float, float]  # bits per second, quality
+Floats = npt.NDArray[np.float64]
+EVERY = 4  # VMAF of every so many frames; its features cost more than any encode here
+
+
+def vmaf(path: Path, source: Path) -> float:
+    """Return the mean VMAF of *path*, scaled to 1920×1080 in the same way for everybody."""
+    graph = (
+        "[0:v]scale=1920:1080:flags=bicubic,settb=1/30,setpts=N[d];[1:v]settb=1/30,setpts=N[r];"
+        f"[d][r]libvmaf=n_subsample={EVERY}:n_threads=1:shortest=1"
+    )
+    inputs: list[str | Path] = ["-i", path, "-i", source]
+    _, said = run([FFMPEG, "-nostdin", *inputs, "-filter_complex", graph, "-f", "null", "-"])
+    found = re.search(r"VMAF score: ([\d.]+)", said)
+    assert found, said[-500:]
+    return float(found[1])
+
+
+def video_bits(path: Path) -> int:
+    """Return the bits of the coded pictures in *path*, container and sound left out."""
+    command: list[str | Path] = [
+        FFMPEG,
+        "-nostdin",
+        "-i",
+        path,
+        "-map",
+        "0:v",
+        "-c",
+        "copy",
+        "-f",
+        "null",
+        "-",
+    ]
+    _, said = run(command)
+    found = re.search(r"video:(\d+)KiB", said)
+    assert found, said[-500:]
+    return int(found[1]) * 1024 * 8
+
+
+def bd_rate(here: Sequence[Point], there: Sequence[Point]) -> float:
+    """Return by how much *here* needs more (> 0) or fewer bits than *there* at equal quality.
+
+    Mean over the qualities both reach, logarithmic rates interpolated by monotone cubics.
+    Source: Bjøntegaard, VCEG-M33; the piecewise form of JCTVC-L1100.
+    """
+    lowest = max(min(quality for _, quality in curve) for curve in (here, there))
+    highest = min(max(quality for _, quality in curve) for curve in (here, there))
+    if lowest >= highest:
+        return math.nan
+    at = np.linspace(lowest, highest, 200)
+    return math.expm1(float((_log_rate(here, at) - _log_rate(there, at)).mean()))
+
+
+def _log_rate(curve: Sequence[Point], at: Floats) -> Floats:
+    points = sorted(curve, key=lambda point: point[1])
+    x = np.array([quality for _, quality in points])
+    y = np.log([bits for bits, _ in points])
+    step = np.diff(x)
+    slope = np.diff(y) / step
+    tangent = np.concatenate(([slope[0]], np.zeros(len(x) - 2), [slope[-1]]))
+    for i in range(1, len(x) - 1):
+        if slope[i - 1] * slope[i] > 0:
+            left, right = 2 * step[i] + step[i - 1], step[i] + 2 * step[i - 1]
+            tangent[i] = (left + right) / (left / slope[i - 1] + right / slope[i])
+    k = np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2)
+    t = (at - x[k]) / step[k]
+    found: Floats = (
+        (1 + 2 * t) * (1 - t) ** 2 * y[k]
+        + t * (1 - t) ** 2 * step[k] * tangent[k]
+        + t * t * (3 - 2 * t) * y[k + 1]
+        + t * t * (t - 1) * step[k] * tangent[k + 1]
+    )
+    return found
