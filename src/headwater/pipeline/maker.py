@@ -112,12 +112,13 @@ class Maker:
         self, generation: GenerationId, wanted: Sequence[TrackId], index: int
     ) -> AsyncIterator[list[TrackId]]:
         """Hold the leases of those of *wanted* that nobody makes; give them back on an error."""
-        leased = await self._ask(
-            "pipeline.take_leases",
-            generation=generation,
-            wanted=[(track, index) for track in wanted],
-            holder=self._holder,
-        )
+        with anyio.CancelScope(shield=True):  # else a lease that was granted is held by nobody
+            leased = await self._ask(
+                "pipeline.take_leases",
+                generation=generation,
+                wanted=[(track, index) for track in wanted],
+                holder=self._holder,
+            )
         tracks = [track for track, _ in leased]
         names = {(generation, track, index) for track in tracks}
         self.held |= names

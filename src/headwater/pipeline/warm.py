@@ -18,6 +18,7 @@ from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import INIT, PICTURES
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.together import each
+from headwater.planning.pictures import storyboard
 
 Warmth = Literal["all", "low", "none"]
 LOW_SHORT_SIDE = 480
@@ -84,12 +85,12 @@ async def warm_turn(
 
     if cursor == 0:
         await each([*plan.track_ids()], init)
-        if plan.video:
-            with contextlib.suppress(CodecFailed):  # a video without its poster is still a video
-                await make([PICTURES], 0)
+        await _draw(plan, range(1), make=make)
     todo = next_indices(opened, tracks, start=cursor, most=TURN * at_once)
     for at in range(0, len(todo), at_once):
         await each(todo[at : at + at_once], one)
+    if not todo and tracks:
+        await _draw(plan, range(1, 1 + sheets(plan)), make=make)
     await ask(
         "pipeline.record_warm",
         job=job,
@@ -98,3 +99,15 @@ async def warm_turn(
         eligible=tracks,
         pause_s=0.0 if made else OTHERS_S,
     )
+
+
+def sheets(plan: Plan) -> int:
+    """Return how many storyboard sheets there are."""
+    return storyboard(plan.video).sheets if plan.video else 0
+
+
+async def _draw(plan: Plan, pictures: range, *, make: Make) -> None:
+    """Make *pictures*: 0 the poster, n the n-th sheet. A video without them is still a video."""
+    for picture in pictures if plan.video else ():
+        with contextlib.suppress(CodecFailed):
+            await make([PICTURES], picture)
