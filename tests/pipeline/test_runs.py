@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from headwater.engines.media.port import Media
-from headwater.pipeline.make_run import make_run, run_of
+from headwater.pipeline.make_run import make_run
 from headwater.pipeline.make_segment import make_init
 from tests.pipeline.making import blobs_in, start_making
 from tests.support.clips import run
@@ -39,7 +39,7 @@ async def test_a_pass_makes_each_segment_whole(
     making = await start_making(recording, blobs=blobs_in(tmp_path), media=media)
     video = making.planned.plan.video
     assert video is not None
-    segments = run_of(video, 3)
+    segments = video.run_of(3)
     assert segments == range(len(video.cuts) - 1)
     rung = video.rungs[0]
 

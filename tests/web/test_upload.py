@@ -11,6 +11,11 @@ from tests.web.conftest import OpenPage
 from tests.web.player import ask_until
 
 pytestmark = pytest.mark.anyio
+ARRIVED = """(async () => {
+  const { path } = JSON.parse(localStorage.getItem("headwater.uploads"))[0];
+  const answer = await fetch(path, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" } });
+  return Number(answer.headers.get("Upload-Offset"));
+})()"""
 SENT = "Number(document.querySelector('.upload progress').value)"
 
 
@@ -50,6 +55,9 @@ async def test_it_pauses_and_resumes_across_a_reload(
         await ask_until(page, f"{SENT} > 2_000_000", wanted=True)
         await page.get_by_role("button", name=re.compile("^Pause")).click()
         await expect(page.locator(".status")).to_have_text(re.compile("Paused at"))
+        await ask_until(
+            page, ARRIVED.replace("return Number(", "return 1_000_000 < Number("), wanted=True
+        )
 
         await page.reload()
         card = page.locator(".upload")

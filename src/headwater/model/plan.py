@@ -12,6 +12,7 @@ import msgspec
 
 from headwater.model.ids import TrackId
 
+LONG_RUN_S = 20.0  # keyframes further apart: too much to decode for each segment anew
 SAMPLES_PER_AAC_FRAME = 1024  # ISO/IEC 14496-3: AAC-LC frame length
 
 
@@ -80,6 +81,22 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
     colour: Colour
     rungs: list[Rung]
     sample_aspect: tuple[int, int] = (1, 1)
+
+    def run_of(self, index: int) -> range | None:
+        """Return the segments that one forward pass makes together with segment *index*.
+
+        None where windows do: where one keyframe's pictures last LONG_RUN_S at most.
+        """
+        if not 0 <= index < len(self.windows):
+            return None
+        first = last = index
+        keyframe = self.windows[index][0]
+        while first and self.windows[first - 1][0] == keyframe:
+            first -= 1
+        while last + 1 < len(self.windows) and self.windows[last + 1][0] == keyframe:
+            last += 1
+        length = self.cuts[last + 1] - self.cuts[first]
+        return range(first, last + 1) if length > LONG_RUN_S * self.timescale else None
 
     def colour_of(self, rung: Rung) -> Colour:
         """Return what a rung's pictures are in: a copy's the source's, all others BT.709."""

@@ -23,9 +23,7 @@ from headwater.pipeline import (
     space_repository,
 )
 from headwater.pipeline.advance import LEASE_S
-from headwater.pipeline.keys import segment_key
-from headwater.pipeline.make_run import run_of
-from headwater.pipeline.maker import FIRST_RUN
+from headwater.pipeline.keys import FIRST_RUN, segment_key
 from headwater.pipeline.space_repository import Cold
 from headwater.planning.document import decode_plan
 
@@ -123,7 +121,7 @@ async def _leased(
 def _names(plan: Plan, track: TrackId, index: int) -> list[int]:
     """Return the indices under which a maker of segment *index* may hold a lease."""
     rung = plan.rung(track)
-    run = run_of(plan.video, index) if plan.video and rung and not rung.copy else None
+    run = plan.video.run_of(index) if plan.video and rung and not rung.copy else None
     return [index] if run is None else [index, FIRST_RUN - run[0]]
 
 

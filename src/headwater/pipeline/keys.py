@@ -4,6 +4,7 @@ from headwater.engines.blobs.port import BlobKey
 from headwater.model.ids import GenerationId, TrackId, VideoId
 
 INIT = -1  # the index under which a track's init is leased and asked for
+FIRST_RUN = -2  # a run is leased under this index less its first segment's
 PICTURES = TrackId("pictures")  # a track of pictures: index 0 is the poster, n the n-th storyboard
 
 

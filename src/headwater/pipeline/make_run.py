@@ -12,26 +12,10 @@ import anyio
 from headwater.containers import window as windows
 from headwater.engines.media.port import LongWindow, Media
 from headwater.model.ids import TrackId
-from headwater.model.plan import VideoPlan
 from headwater.pipeline.make_segment import Made, finish_video
 from headwater.pipeline.material import Material
 
-LONG_S = 20.0  # of one keyframe's pictures; shorter runs are made window by window
 BATCH_ROWS = 256  # samples read from the source at once: some megabytes
-
-
-def run_of(video: VideoPlan, index: int) -> range | None:
-    """Return the segments that one pass makes together with *index*, None where windows do."""
-    if not 0 <= index < len(video.windows):
-        return None
-    first = last = index
-    keyframe = video.windows[index][0]
-    while first and video.windows[first - 1][0] == keyframe:
-        first -= 1
-    while last + 1 < len(video.windows) and video.windows[last + 1][0] == keyframe:
-        last += 1
-    length = video.cuts[last + 1] - video.cuts[first]
-    return range(first, last + 1) if length > LONG_S * video.timescale else None
 
 
 async def make_run(

@@ -20,15 +20,14 @@ from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline import bitmap
 from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
-from headwater.pipeline.keys import INIT, PICTURES, blob_key
+from headwater.pipeline.keys import FIRST_RUN, INIT, PICTURES, blob_key
 from headwater.pipeline.make_picture import make_picture
-from headwater.pipeline.make_run import make_run, run_of
+from headwater.pipeline.make_run import make_run
 from headwater.pipeline.make_segment import Made, make_init, make_segments
 from headwater.pipeline.material import Material
 from headwater.planning.document import decode_plan
 
 REMEMBERED = 32
-FIRST_RUN = -2  # a run is leased under this index less its first segment's
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +92,7 @@ class Maker:
             StorageFull: there is no room to store it; nothing was made.
         """
         plan = (await self.material(generation)).plan
-        run = run_of(plan.video, index) if plan.video else None
+        run = plan.video.run_of(index) if plan.video else None
         if run is not None and index > run[0]:
             passed = [t for t in wanted if (rung := plan.rung(t)) and not rung.copy]
             wanted = [track for track in wanted if track not in passed]
