@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.clips import Clips
 from benchmarks.report import circumstances, table
 
-NAMES = ("playable", "ladder", "origin", "upload", "pages", "memory", "commits")
+NAMES = ("playable", "ladder", "rates", "origin", "upload", "pages", "memory", "commits")
 RESULTS = Path(__file__).with_name("results.md")
 
 

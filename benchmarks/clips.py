@@ -4,7 +4,7 @@ Natural pictures where `--clips` names a folder with the footage of the design n
 ones; noise on both, so that the encoder has work to do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Clips:
         return self._once(f"minute-{codec}.{suffix}", lambda path: self._loop_minute(path, codec))
 
     def two_hours(self) -> Path:
-        """Return the minute 120 times, copied."""
+        """Return two hours of 1080p30 H.264/AAC at 1.5 Mbit/s, keyframes at 4 s: a copied loop."""
         return self._once("two-hours.mp4", self._loop_hours)
 
     def megabytes(self) -> Path:
@@ -84,24 +84,32 @@ class Clips:
         return inputs, parts, len(NATURAL)
 
     def _loop_minute(self, path: Path, codec: str) -> None:
-        video: Sequence[str] = {
-            "h264": ("-c:v", "copy"),
-            "hevc": (
+        name = f"scene-{codec}{path.suffix}"
+        scene = self.scene() if codec == "h264" else self._once(name, self._recode_scene)
+        run([*QUIET, "-stream_loop", "-1", "-t", "60", "-i", scene, "-c", "copy", path])
+
+    def _recode_scene(self, path: Path) -> None:
+        if path.suffix == ".mp4":
+            coded = [
                 *("-c:v", "libx265", "-preset", "ultrafast", "-crf", "26", "-tag:v", "hvc1"),
-                *("-x265-params", "log-level=error:keyint=120"),
-            ),
-            "vp9": (
-                *("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
-                *("-row-mt", "1", "-b:v", "5M", "-g", "120"),
-            ),
-        }[codec]
-        sound = ("-c:a", "libopus") if codec == "vp9" else ("-c:a", "copy")
-        run([*QUIET, "-stream_loop", "-1", "-t", "60", "-i", self.scene(), *video, *sound, path])
+                *("-x265-params", "log-level=error:keyint=120", "-c:a", "copy"),
+            ]
+        else:
+            coded = [
+                *("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "5M"),
+                *("-row-mt", "1", "-g", "120", "-c:a", "libopus"),
+            ]
+        run([*QUIET, "-i", self.scene(), *coded, path])
 
     def _loop_hours(self, path: Path) -> None:
-        minute = self.minute()
-        copied = ("-c", "copy", "-movflags", "+faststart", path)
-        run([*QUIET, "-stream_loop", "119", "-i", minute, *copied])
+        scene = self._once("scene-small.mp4", self._shrink_scene)
+        looped = ("-stream_loop", "-1", "-t", "7200", "-i", scene)
+        run([*QUIET, *looped, "-c", "copy", "-movflags", "+faststart", path])
+
+    def _shrink_scene(self, path: Path) -> None:
+        coded = ("-c:v", "libx264", "-preset", "veryfast", *KEYFRAMES, "-c:a", "copy")
+        rate = ("-crf", "30", "-maxrate", "1500k", "-bufsize", "1500k")
+        run([*QUIET, "-i", self.scene(), *coded, *rate, path])
 
     def _fill_segments(self, path: Path) -> None:
         run(

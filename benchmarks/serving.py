@@ -12,6 +12,7 @@ import httpx
 from tests.support.server import Server, serving
 
 READY_S = 900.0
+BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -30,9 +31,14 @@ def server(data: Path, *, cores: str | None = None, **settings: str) -> Iterator
 
 def send(client: httpx.Client, path: Path, title: str) -> str:
     """Upload *path* in one request and return the video's id."""
-    answer = client.post(
-        "/api/v1/videos", params={"title": title}, content=path.read_bytes(), timeout=600
-    )
+    with path.open("rb") as file:
+        answer = client.post(
+            "/api/v1/videos",
+            params={"title": title},
+            content=iter(lambda: file.read(BLOCK_BYTES), b""),
+            headers={"Content-Length": str(path.stat().st_size)},
+            timeout=600,
+        )
     answer.raise_for_status()
     made: str = answer.json()["id"]
     return made
