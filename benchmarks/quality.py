@@ -12,14 +12,16 @@ from benchmarks.clips import FFMPEG
 from benchmarks.measure import run
 
 Point = tuple[float, float]  # bits per second, quality
+COLOURS = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 Floats = npt.NDArray[np.float64]
 EVERY = 4  # VMAF of every so many frames; its features cost more than any encode here
 
 
 def vmaf(path: Path, source: Path) -> float:
     """Return the mean VMAF of *path*, scaled to 1920×1080 in the same way for everybody."""
+    same = f"{COLOURS},settb=1/30,setpts=N"  # else ffmpeg converts one of two tags into the other
     graph = (
-        "[0:v]scale=1920:1080:flags=bicubic,settb=1/30,setpts=N[d];[1:v]settb=1/30,setpts=N[r];"
+        f"[0:v]scale=1920:1080:flags=bicubic,{same}[d];[1:v]{same}[r];"
         f"[d][r]libvmaf=n_subsample={EVERY}:n_threads=1:shortest=1"
     )
     inputs: list[str | Path] = ["-i", path, "-i", source]
