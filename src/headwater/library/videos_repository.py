@@ -110,12 +110,6 @@ async def list_owned(
     return await _page(session, statement, before, limit)
 
 
-async def list_to_erase(session: Session, *, deleted_before: float, limit: int) -> list[Video]:
-    """Return videos whose undo window is over."""
-    statement = select(videos).where(videos.c.deleted_at < deleted_before).limit(limit)
-    return _videos(await session.rows(statement))
-
-
 async def _page(
     session: Session, statement: Select[Any], before: Position | None, limit: int
 ) -> list[Video]:

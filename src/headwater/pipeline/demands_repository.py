@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import demands
@@ -53,11 +53,6 @@ async def waiting(session: Session, limit: int) -> list[Demand]:
         select(demands).order_by(demands.c.rank, demands.c.asked_at).limit(limit)
     )
     return [msgspec.convert(dict(row), Demand) for row in rows]
-
-
-async def length(session: Session) -> int:
-    row = await session.row(select(func.count().label("n")).select_from(demands))
-    return int(row["n"]) if row else 0
 
 
 async def forget_before(session: Session, asked_before: float) -> None:

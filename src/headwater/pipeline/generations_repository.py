@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import generations, sources, tracks, videos
@@ -168,10 +168,6 @@ async def touch(session: Session, watched: Mapping[tuple[str, str], float]) -> N
             .where(tracks.c.generation == generation, tracks.c.track == track)
             .values(watched_at=at)
         )
-
-
-async def remove(session: Session, ids: Sequence[GenerationId]) -> None:
-    await session.execute(delete(generations).where(generations.c.id.in_(ids)))
 
 
 async def source(session: Session, video: VideoId) -> Source | None:

@@ -77,7 +77,6 @@ class Worker:
         )
         self._warm = anyio.Semaphore(settings.encoders)
         self._urgent = anyio.Semaphore(settings.encoders * URGENT_PER_ENCODER)
-        self._planning = anyio.Semaphore(settings.encoders)
         self._busy: set[tuple[GenerationId, TrackId, int]] = set()
         # By run, not by job: a job that gave its turn back may be leased again before its run ends.
         self._runs: dict[object, tuple[Job, anyio.CancelScope]] = {}
