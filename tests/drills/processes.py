@@ -15,13 +15,40 @@ GONE_WITHIN_S = 5.0
 POLL_S = 0.01
 
 
+class Orphans:
+    """What servers leave behind while the block of adopting_orphans() runs."""
+
+    def __init__(self) -> None:
+        self._before = set(children(os.getpid()))
+
+    def survivors(self, *, within_s: float = GONE_WITHIN_S) -> list[str]:
+        """Return what of killed servers still runs after a moment: the command lines."""
+        deadline = time.monotonic() + within_s
+        while adopted := [pid for pid in children(os.getpid()) if self._is_adopted(pid)]:
+            for pid in adopted:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > deadline:
+                return [_command(pid) for pid in adopted]
+            time.sleep(POLL_S)
+        return []
+
+    def _is_adopted(self, pid: int) -> bool:
+        """A server leads a session of its own, so nothing it started is in ours."""
+        try:
+            return pid not in self._before and os.getsid(pid) != os.getsid(0)
+        except ProcessLookupError:
+            return False
+
+
 @contextmanager
-def adopting_orphans() -> Iterator[None]:
+def adopting_orphans() -> Iterator[Orphans]:
     """Become the parent of whatever the servers of the block leave behind."""
+    orphans = Orphans()
     prctl = ctypes.CDLL(None).prctl
     prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        yield
+        yield orphans
     finally:
         prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
@@ -47,14 +74,7 @@ def kill_codec(server: Server, *, within_s: float) -> bool:
     return False
 
 
-def survivors() -> list[str]:
-    """Return what of a killed server still runs after a moment: the command lines."""
-    deadline = time.monotonic() + GONE_WITHIN_S
-    while adopted := children(os.getpid()):
-        for pid in adopted:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        if time.monotonic() > deadline:
-            return [Path(f"/proc/{pid}/cmdline").read_text() for pid in adopted]
-        time.sleep(POLL_S)
-    return []
+def _command(pid: int) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text().strip("\0").replace("\0", " ")
+    return f"{pid}, gone by now"

@@ -18,7 +18,7 @@ import pytest
 from tests.drills.books import Blob, Books
 from tests.drills.far import FAR_KEYFRAMES, far_keyframes
 from tests.drills.player import Player
-from tests.drills.processes import adopting_orphans, kill_codec, survivors
+from tests.drills.processes import Orphans, adopting_orphans, kill_codec
 from tests.drills.sample import MOMENTS, SEED
 from tests.drills.tus import Sending
 from tests.support.clips import make_clip
@@ -37,8 +37,8 @@ POLL_S = 0.1
 class Drill:
     """One data folder through many deaths; what was seen in its store may never change."""
 
-    def __init__(self, server: Server, chance: Random) -> None:
-        self.server, self.chance = server, chance
+    def __init__(self, server: Server, chance: Random, orphans: Orphans) -> None:
+        self.server, self.chance, self.orphans = server, chance, orphans
         self.books = Books(server.data)
         self.sent: dict[str, Path] = {}
         self.seen: dict[str, Blob] = {}
@@ -126,7 +126,7 @@ class Drill:
 
     def _come_back(self) -> None:
         """Start anew; what the dead process held is free long before its lease ends."""
-        assert survivors() == []
+        assert self.orphans.survivors() == []
         self.look()
         dead = self.books.holders()
         self.server.start()
@@ -138,8 +138,8 @@ class Drill:
 
 @pytest.fixture
 def drill(tmp_path: Path) -> Iterator[Drill]:
-    with adopting_orphans(), serving(tmp_path / "data") as server:
-        yield Drill(server, Random(SEED))
+    with adopting_orphans() as orphans, serving(tmp_path / "data") as server:
+        yield Drill(server, Random(SEED), orphans)
 
 
 class watching:  # noqa: N801 (reads as a statement)
@@ -179,4 +179,4 @@ def test_whoever_dies_whenever(drill: Drill, clips: Path) -> None:
         Player(drill.server, video).watch()
     drill.look()
     drill.server.kill()
-    assert survivors() == []
+    assert drill.orphans.survivors() == []
