@@ -56,3 +56,21 @@ def test_a_backup_under_load_restores_and_plays(
             assert books.source(sending.video) == clip.read_bytes()
             assert books.strays() == []
             assert books.miscounted() == []
+
+
+def test_a_deletion_is_taken_back_in_the_copy(server: Server, clips: Path, tmp_path: Path) -> None:
+    """The video plays there, with the poster it had."""
+    video = upload(server, make_clip("h264_23976", clips))
+    found = wait_for_state(server, video, "ready")
+    with server.client() as client:
+        poster = client.get(found["poster_url"]).raise_for_status().content
+        client.delete(f"/api/v1/videos/{video}").raise_for_status()
+    copied(server, tmp_path / "backup", tmp_path / "copy")
+
+    with serving(tmp_path / "copy", warm="none") as copy:
+        with copy.client() as client:
+            client.post(f"/api/v1/videos/{video}/restore").raise_for_status()
+            again = client.get(found["poster_url"].replace(server.url, copy.url))
+        assert again.raise_for_status().content == poster
+        Player(copy, video).watch()
+        assert Books(copy.data).strays() == []

@@ -175,3 +175,23 @@ async def test_closing_waits_for_writers(tmp_path: Path) -> None:
     again = SqliteDatabase(tmp_path / "headwater.db")
     assert await count(again) == kept
     await again.close()
+
+
+async def test_a_copy_is_made_over_an_older_one_that_was_left_open(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    """What somebody wrote into the older copy before dying is no part of the newer."""
+    path = tmp_path / "copy.db"
+    await database.backup_to(str(path))
+    older = SqliteDatabase(path)
+    await write(older, "into the copy")
+    await write(database, "into the original")
+
+    await database.backup_to(str(path))
+
+    newer = SqliteDatabase(path)
+    async with newer.reader() as session:
+        names = [row["name"] for row in await session.rows(select(preferences.c.name))]
+    await newer.close()
+    await older.close()
+    assert names == ["into the original"]

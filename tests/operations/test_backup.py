@@ -4,18 +4,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, Table, func, insert, select, update
 
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import BlobKey
-from headwater.engines.database.schema import accounts, sources, tracks, videos
+from headwater.engines.clock import Clock
+from headwater.engines.database.schema import (
+    accounts,
+    generations,
+    jobs,
+    sources,
+    streams,
+    tracks,
+    videos,
+)
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import BlobNotFound, ChecksumMismatch, InvalidInput
 from headwater.model.ids import AccountId, GenerationId, TrackId, VideoId
-from headwater.model.job import JobKind
+from headwater.model.job import JobKind, JobState
 from headwater.model.upload import Extent
 from headwater.operations import backup
 from headwater.pipeline import (
@@ -28,16 +38,26 @@ from headwater.pipeline import (
 pytestmark = pytest.mark.anyio
 VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("gen1"), TrackId("v720")
 SOURCE = BlobKey("uploads/up1/0-a")
-INIT, INDEX, FIRST, SECOND = (
-    BlobKey(f"walk/gen1/{name}") for name in ("v720/init", "index/1", "v720/0", "v720/1")
+INIT, INDEX, FIRST, SECOND, POSTER = (
+    BlobKey(f"walk/gen1/{name}")
+    for name in ("v720/init", "index/1", "v720/0", "v720/1", "pictures/poster")
 )
+NOW, UNDO_S = 1000.0, 100.0
 BYTES = {
     SOURCE: b"source" * 999,
     INIT: b"init",
     INDEX: b"index",
     FIRST: b"first",
     SECOND: b"second",
+    POSTER: b"poster",
 }
+
+
+class Standing(Clock):
+    """Time that does not pass."""
+
+    def now(self) -> float:
+        return NOW
 
 
 @dataclass
@@ -47,12 +67,16 @@ class Store:
     database: SqliteDatabase
     blobs: FileBlobs
 
-    async def present(self) -> bytes:
+    async def only(self, column: ColumnElement[Any]) -> Any:
+        """Return what the only row of a table has in *column*."""
         async with self.database.reader() as session:
-            row = await session.row(select(tracks.c.present))
-        assert row is not None
-        found: bytes = row["present"]
-        return found
+            [row] = await session.rows(select(column))
+        return row[column.name]
+
+    async def count(self, table: Table) -> int:
+        async with self.database.reader() as session:
+            [row] = await session.rows(select(func.count().label("n")).select_from(table))
+        return int(row["n"])
 
 
 @asynccontextmanager
@@ -76,7 +100,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         async with opened.database.writer() as session:
             for statement in (
                 insert(accounts).values(
-                    id="a", email="a@b", name="", password_hash="", role="owner", created_at=0.0
+                    id="a",
+                    email="a@b",
+                    name="",
+                    password_hash="",
+                    role="owner",
+                    used_bytes=len(BYTES[SOURCE]),
+                    created_at=0.0,
                 ),
                 insert(videos).values(
                     id=VIDEO,
@@ -85,6 +115,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
                     visibility="public",
                     state="ready",
                     created_at=0.0,
+                    source_bytes=len(BYTES[SOURCE]),
                     stored_bytes=11,
                 ),
                 insert(sources).values(video=VIDEO, size=len(BYTES[SOURCE]), extents=extents),
@@ -116,7 +147,8 @@ async def back_up(store: Store, folder: Path, *, segments: bool) -> backup.Backu
         kept=FileBlobs(folder, secret=b"s" * 32),
         open_database=SqliteDatabase,
         segments=segments,
-        now=1.0,
+        undo_s=UNDO_S,
+        clock=Standing(),
         told=quiet,
     )
 
@@ -145,7 +177,7 @@ async def test_everything_comes_back(store: Store, tmp_path: Path) -> None:
 
     async with restored(tmp_path / "kept", tmp_path / "new") as other:
         assert {key: await content(other, key) for key in BYTES} == BYTES
-        assert bitmap.count(await other.present()) == 2
+        assert bitmap.count(await other.only(tracks.c.present)) == 2
     assert (note.videos, note.blobs) == (1, len(BYTES))
 
 
@@ -155,13 +187,11 @@ async def test_without_segments_the_rows_say_what_is_missing(store: Store, tmp_p
 
     async with restored(tmp_path / "kept", tmp_path / "new") as other:
         assert await content(other, SOURCE) == BYTES[SOURCE]
-        assert bitmap.count(await other.present()) == 0
+        assert bitmap.count(await other.only(tracks.c.present)) == 0
         with pytest.raises(BlobNotFound):
             await other.blobs.stat(FIRST)
-        async with other.database.reader() as session:
-            row = await session.row(select(videos.c.stored_bytes))
-        assert row is not None
-        assert row["stored_bytes"] == 0
+        assert await other.only(tracks.c.stored_bytes) == 0
+        assert await other.only(videos.c.stored_bytes) == len(BYTES[INDEX])
 
 
 async def test_segments_that_cannot_be_made_again_are_always_kept(
@@ -245,15 +275,69 @@ async def test_a_lost_blob_is_no_backup(store: Store, tmp_path: Path) -> None:
         backup.read_note(tmp_path / "kept")
 
 
-async def test_a_video_waiting_for_its_removal_is_not_missed(store: Store, tmp_path: Path) -> None:
-    """Its blobs may be half gone, and that must not fail everybody's backup."""
+async def delete(store: Store, *, ago_s: float) -> None:
     async with store.database.writer() as session:
-        await session.execute(update(videos).values(deleted_at=1.0))
+        await session.execute(update(videos).values(deleted_at=NOW - ago_s))
+
+
+async def test_a_deletion_can_be_taken_back_in_the_copy_too(store: Store, tmp_path: Path) -> None:
+    """While its undo window is open, a video is kept whole and deleted."""
+    await delete(store, ago_s=UNDO_S - 1)
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await other.only(videos.c.deleted_at) == NOW - UNDO_S + 1
+        assert await content(other, SOURCE) == BYTES[SOURCE]
+        assert await content(other, INDEX) == BYTES[INDEX]
+
+
+async def test_no_half_of_a_video_comes_back(store: Store, tmp_path: Path) -> None:
+    """After its undo window, blobs may be half gone: neither they nor rows are kept."""
+    async with store.database.writer() as session:
+        await jobs_repository.enqueue(
+            session, kind=JobKind.SWEEP, video=VIDEO, owner=AccountId("a"), now=NOW
+        )
+    await delete(store, ago_s=UNDO_S)
     await store.blobs.delete(SOURCE)
 
-    note = await back_up(store, tmp_path / "kept", segments=False)
+    note = await back_up(store, tmp_path / "kept", segments=True)
 
-    assert note.blobs == 0
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        for table in (videos, sources, generations, tracks):
+            assert await other.count(table) == 0, table.name
+        assert await other.only(accounts.c.used_bytes) == 0
+        assert await other.only(jobs.c.state) == JobState.CANCELLED
+    assert (note.videos, note.blobs) == (0, 0)
+
+
+async def test_pictures_are_always_kept(store: Store, tmp_path: Path) -> None:
+    """A page that shows many videos at once would otherwise ask for all of them to be drawn."""
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await content(other, POSTER) == BYTES[POSTER]
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_a_replaced_generation_is_kept_while_players_may_ask_for_it(
+    store: Store, tmp_path: Path, *, is_named: bool
+) -> None:
+    """And its rows claim nothing that the copy does not hold."""
+    async with store.database.writer() as session:
+        await session.execute(update(generations).values(retired_at=NOW - 1))
+        if is_named:
+            await session.execute(
+                insert(streams).values(
+                    name="old", video=VIDEO, generation=GENERATION, created_at=0.0
+                )
+            )
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await other.count(generations) == int(is_named)
+        if is_named:
+            assert await content(other, INDEX) == BYTES[INDEX]
+            assert bitmap.count(await other.only(tracks.c.present)) == 0
 
 
 def test_a_used_folder_is_refused(tmp_path: Path) -> None:

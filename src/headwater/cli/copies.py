@@ -40,7 +40,8 @@ def backup(
                 kept=open_blobs(_blobs_url(folder)),
                 open_database=open_database,
                 segments=segments,
-                now=core.clock.now(),
+                undo_s=float(core.settings.undo_s),
+                clock=core.clock,
                 told=told,
             )
 

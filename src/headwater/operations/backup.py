@@ -2,8 +2,10 @@
 
 The rows are copied first, then the blobs they name. A blob is stored before its row, so all that
 the copied rows name was there at that moment; if one is gone when its turn comes (its video was
-deleted meanwhile), the rows are copied anew. What can be made again (segments, pictures) is copied
-only if asked for; the rows of a restored store say truly what it holds.
+swept meanwhile), the rows are copied anew. What was deleted is kept, rows and blobs, while that can
+be taken back, and neither afterwards. Segments that can be made again are copied only if asked for,
+pictures always: they are small, and a page of videos shows many at once. The rows of a restored
+store say truly what it holds.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from headwater.engines.blobs.port import BlobKey, Blobs, Stored
+from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
 from headwater.operations import backup_repository
@@ -49,7 +52,8 @@ async def back_up(
     kept: Blobs,
     open_database: OpenDatabase,
     segments: bool,
-    now: float,
+    undo_s: float,
+    clock: Clock,
     told: Told,
 ) -> Backup:
     """Copy rows into *folder* and blobs into *kept*, while the server goes on.
@@ -65,8 +69,10 @@ async def back_up(
     (folder / NOTE).unlink(missing_ok=True)
     lost = ""
     for _ in range(ROUNDS):
+        now = clock.now()
         await database.backup_to(str(folder / ROWS))
-        async with opened(folder / ROWS, open_database) as rows, rows.reader() as session:
+        async with opened(folder / ROWS, open_database) as rows, rows.writer() as session:
+            await backup_repository.drop_doomed(session, now=now, undo_s=undo_s)
             videos = await backup_repository.count_videos(session)
             extents = await backup_repository.extent_keys(session)
             made = await backup_repository.generations_made(session)
@@ -79,8 +85,8 @@ async def back_up(
             lost = str(error)
             continue
         copied |= await _copy_inits(made, copied, source=blobs, target=kept)
-        if segments:
-            copied |= await _copy_rest(made, copied, source=blobs, target=kept, told=told)
+        rest = [g.prefix if segments else g.pictures_prefix for g in made]
+        copied |= await _copy_rest(rest, copied, source=blobs, target=kept, told=told)
         note = Backup(
             made_at=now,
             segments=segments,
@@ -118,10 +124,10 @@ async def restore(
             made = await backup_repository.generations_made(session)
         needed = _needed(extents, made)
         copied = await copy_all(needed, source=kept, target=blobs, told=told)
-        copied |= await _copy_rest(made, copied, source=kept, target=blobs, told=told)
+        rest = [generation.prefix for generation in made]
+        copied |= await _copy_rest(rest, copied, source=kept, target=blobs, told=told)
         async with database.writer() as session:
-            for generation in made:
-                await backup_repository.set_present(session, generation, copied)
+            await backup_repository.set_present(session, made, copied)
             await backup_repository.release_all(session)
     draft.replace(rows)
     return note
@@ -199,12 +205,12 @@ async def _copy_inits(
 
 
 async def _copy_rest(
-    made: list[Made], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs, told: Told
+    prefixes: list[str], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs, told: Told
 ) -> dict[BlobKey, int]:
-    """Copy what else the generations have; what is evicted meanwhile can be made again."""
+    """Copy what else lies below *prefixes*; what is evicted meanwhile can be made again."""
     sizes = {}
-    for generation in made:
-        async for key, _ in source.list(generation.prefix):
+    for prefix in prefixes:
+        async for key, _ in source.list(prefix):
             if key in copied:
                 continue
             try:

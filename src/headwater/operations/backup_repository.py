@@ -1,6 +1,7 @@
 """Which blobs the rows speak of, and rows made true again for a store that holds fewer."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from sqlalchemy import delete, func, select, update
@@ -19,20 +20,33 @@ from headwater.engines.database.schema import (
     uploads,
     videos,
 )
+from headwater.library import videos_repository
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.job import JobState
 from headwater.model.upload import Extent
-from headwater.pipeline import bitmap, generations_repository
+from headwater.pipeline import (
+    bitmap,
+    generations_repository,
+    jobs_repository,
+    removal_repository,
+)
 from headwater.pipeline.generations_repository import Presence
-from headwater.pipeline.keys import generation_prefix, init_key, sample_index_key, segment_key
+from headwater.pipeline.keys import (
+    PICTURES,
+    generation_prefix,
+    init_key,
+    sample_index_key,
+    segment_key,
+)
+
+UNSERVED_A_TURN = 1000
 
 _extents = msgspec.msgpack.Decoder(list[Extent])
 _sizes = msgspec.msgpack.Decoder(dict[int, int])
-_deleted = select(videos.c.id).where(videos.c.deleted_at.is_not(None))  # may be half swept
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A generation that is served. *is_remakeable*: its source is there to make segments from."""
+    """A generation and its tracks. *is_remakeable*: its source is there to make segments from."""
 
     id: GenerationId
     video: VideoId
@@ -43,6 +57,10 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def prefix(self) -> str:
         return generation_prefix(self.video, self.id)
+
+    @property
+    def pictures_prefix(self) -> str:
+        return f"{self.prefix}{PICTURES}/"
 
     def needed(self) -> list[BlobKey]:
         """Return the keys it cannot do without."""
@@ -62,15 +80,29 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         return [init_key(self.video, self.id, track) for track in self.presences]
 
 
+async def drop_doomed(session: Session, *, now: float, undo_s: float) -> None:
+    """Remove what the server is about to remove, or is removing: its blobs may be half gone.
+
+    That is every video whose undo window is over, and every generation that nobody can ask for.
+    """
+    over = await session.rows(select(videos.c.id).where(videos.c.deleted_at <= now - undo_s))
+    for row in over:
+        video = await videos_repository.get(session, VideoId(row["id"]))
+        made = await generations_repository.of_video(session, video.id)
+        await removal_repository.remove_video(session, video, made)
+        await jobs_repository.cancel_for_video(session, video.id, now=now)
+    while unserved := await removal_repository.unserved_generations(
+        session, retired_before=now, limit=UNSERVED_A_TURN
+    ):
+        for of_video, generation in unserved:
+            await removal_repository.remove_generation(session, of_video, generation)
+
+
 async def extent_keys(session: Session) -> list[BlobKey]:
-    """Return the keys of every source and of every upload under way, but of deleted videos."""
-    documents = await session.rows(
-        select(sources.c.extents, sources.c.remuxed).where(sources.c.video.not_in(_deleted))
-    )
+    """Return the keys of every source and of every upload under way."""
+    documents = await session.rows(select(sources.c.extents, sources.c.remuxed))
     pending = await session.rows(
-        select(upload_extents.c.key)
-        .join(uploads, uploads.c.id == upload_extents.c.upload)
-        .where(uploads.c.video.is_(None) | uploads.c.video.not_in(_deleted))
+        select(upload_extents.c.key).join(uploads, uploads.c.id == upload_extents.c.upload)
     )
     keys = {row["key"] for row in pending}
     for row in documents:
@@ -80,7 +112,7 @@ async def extent_keys(session: Session) -> list[BlobKey]:
 
 
 async def generations_made(session: Session) -> list[Made]:
-    """Return every generation that is served, but of deleted videos."""
+    """Return every generation, the replaced ones too: players that began with one go on."""
     rows = await session.rows(
         select(
             generations.c.id,
@@ -89,7 +121,6 @@ async def generations_made(session: Session) -> list[Made]:
             func.coalesce(sources.c.size, 0).label("source_size"),
         )
         .join(sources, sources.c.video == generations.c.video, isouter=True)
-        .where(generations.c.retired_at.is_(None), generations.c.video.not_in(_deleted))
         .order_by(generations.c.id)
     )
     return [
@@ -104,24 +135,34 @@ async def generations_made(session: Session) -> list[Made]:
     ]
 
 
-async def set_present(session: Session, made: Made, sizes: Mapping[BlobKey, int]) -> None:
+async def set_present(session: Session, made: Iterable[Made], sizes: Mapping[BlobKey, int]) -> None:
     """Let the rows of *made* say that exactly the segments in *sizes* (key → bytes) are stored."""
-    total = 0
-    for track, presence in made.presences.items():
-        present, stored_bytes = bitmap.empty(presence.segments), 0
-        for index in range(presence.segments):
-            size = sizes.get(segment_key(made.video, made.id, track, index))
-            if size is not None:
-                present, stored_bytes = bitmap.with_bit(present, index), stored_bytes + size
+    stored: Counter[VideoId] = Counter()
+    for generation in made:
+        stored[generation.video] += sum(generation.index_sizes.values())
+        for track in generation.presences.values():
+            stored[generation.video] += await _set_track(session, generation, track, sizes)
+    for video, stored_bytes in stored.items():
         await session.execute(
-            update(tracks)
-            .where(tracks.c.generation == made.id, tracks.c.track == track)
-            .values(present=present, stored_bytes=stored_bytes)
+            update(videos).where(videos.c.id == video).values(stored_bytes=stored_bytes)
         )
-        total += stored_bytes
+
+
+async def _set_track(
+    session: Session, made: Made, presence: Presence, sizes: Mapping[BlobKey, int]
+) -> int:
+    """Write which segments of one track are in *sizes*, and return their bytes."""
+    present, stored_bytes = bitmap.empty(presence.segments), 0
+    for index in range(presence.segments):
+        size = sizes.get(segment_key(made.video, made.id, presence.track, index))
+        if size is not None:
+            present, stored_bytes = bitmap.with_bit(present, index), stored_bytes + size
     await session.execute(
-        update(videos).where(videos.c.id == made.video).values(stored_bytes=total)
+        update(tracks)
+        .where(tracks.c.generation == made.id, tracks.c.track == presence.track)
+        .values(present=present, stored_bytes=stored_bytes)
     )
+    return stored_bytes
 
 
 async def release_all(session: Session) -> None:

@@ -188,6 +188,8 @@ def _copy(source: Path, target: Path) -> None:
             here.backup(there, pages=-1)
             there.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         sync(draft)
+        for log in ("-wal", "-shm"):  # of an older copy that was opened by somebody who then died
+            target.with_name(target.name + log).unlink(missing_ok=True)
         draft.replace(target)
         sync(target.parent)
     except sqlite3.Error as error:
