@@ -79,7 +79,7 @@ class Ours:
         """Return the command that makes the same rungs with the same settings in one run."""
         video, rungs = self.video, self.rungs(heights)
         top = arguments.encoded_rungs(video)[0]
-        graph = ",".join(arguments.first_scale(video, top.width, top.height))
+        graph = ",".join(arguments.first_scale(video, top.width, top.height, video.encoded_colour))
         graph += arguments.chain(arguments.encoded_rungs(video), rungs)
         times = ",".join(f"{(cut - video.cuts[0]) / video.timescale:.6f}" for cut in video.cuts)
         command: list[str | Path] = [*QUIET, "-threads", "1", "-i", source]

@@ -32,20 +32,23 @@ async def media(request: pytest.FixtureRequest) -> Media:
     return await FfmpegMedia.open(FFMPEG)
 
 
-def decode_pictures(encoded: Encoded, width: int, height: int) -> list[bytes]:
-    """Decode *encoded* on its own and return its pictures as raw yuv420p."""
+def decode_pictures(
+    encoded: Encoded, width: int, height: int, *, pixels: str = "yuv420p"
+) -> list[bytes]:
+    """Decode *encoded* on its own and return its raw pictures, as a player shows them."""
     stream = parameter_sets(encoded.config)
     for sample in encoded.samples:
         stream += annex_b(sample.data)
+    raw = ["-pix_fmt", pixels, "-f", "rawvideo", "-"]
     done = subprocess.run(
-        [FFMPEG, "-loglevel", "error", "-f", "h264", "-i", "-", "-f", "rawvideo", "-"],
+        [FFMPEG, "-loglevel", "error", "-f", "h264", "-i", "-", *raw],
         input=stream,
         capture_output=True,
         check=True,
         timeout=60,
     )
     assert done.stderr == b""
-    size = width * height * 3 // 2
+    size = width * height * {"yuv420p": 3, "rgb24": 6}[pixels] // 2
     return [done.stdout[at : at + size] for at in range(0, len(done.stdout), size)]
 
 
@@ -178,6 +181,32 @@ async def test_a_blank_picture_has_the_config_of_every_segment(media: Media, cli
         assert made["v120"].config == blank.config
         assert made["v120"].config[1] == 100  # High
         assert made["v120"].config[3] == 31
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt470bg", "smpte240m", "bt2020nc", ""])
+async def test_colours_stay_what_they_are(matrix: str, media: Media, tmp_path: Path) -> None:
+    """Whatever matrix the source is in, and whether it is kept: a player shows the same colour."""
+    clip = tmp_path / "colour.mp4"
+    named = {"bt2020nc": "bt2020", "": "smpte170m"}.get(matrix, matrix)  # this small: BT.601
+    turned = f"scale=out_color_matrix={named}:out_range=tv,format=yuv420p"
+    told = f"setparams=colorspace={matrix or 'unknown'}:range=tv"
+    drawn = f"color=0xC02050:s=160x120:d=0.1,format=gbrp,{turned},{told}"
+    run("-f", "lavfi", "-i", drawn, "-c:v", "libx264", "-qp", "4", str(clip))
+    track = Track.of(clip, "video")
+    look = await media.look(track.window(), kind="video")
+    small = rung(120)
+    plan = track.plan(small, colour=look.colour)
+
+    made = await media.encode_video(
+        track.window(), video=plan, start=0, stop=track.table.timescale, rungs=[small], urgent=True
+    )
+
+    assert look.colour.space == (matrix or "unknown")
+    assert plan.encoded_colour.space == (
+        {"": "smpte170m", "smpte240m": "bt709", "bt2020nc": "bt709"}.get(matrix, matrix)
+    )
+    shown = np.frombuffer(decode_pictures(made["v120"], 160, 120, pixels="rgb24")[0], np.uint8)
+    assert np.abs(shown.reshape(-1, 3).mean(0) - (0xC0, 0x20, 0x50)).max() < 8  # a wrong matrix: 20
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

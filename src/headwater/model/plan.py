@@ -13,6 +13,7 @@ import msgspec
 from headwater.model.ids import TrackId
 
 LONG_RUN_S = 20.0  # keyframes further apart: too much to decode for each segment anew
+ENCODER_ENDS = " plan-"  # what follows the build's name in Plan.config
 SAMPLES_PER_AAC_FRAME = 1024  # ISO/IEC 14496-3: AAC-LC frame length
 
 
@@ -26,6 +27,13 @@ class Colour(msgspec.Struct, frozen=True):
 
 
 BT709 = Colour(range="tv", space="bt709", primaries="bt709", transfer="bt709")
+KEPT = {  # what every player shows as it is: turning one into another costs more than the encode
+    "bt709": BT709,
+    "smpte170m": Colour(range="tv", space="smpte170m", primaries="smpte170m", transfer="smpte170m"),
+    "bt470bg": Colour(range="tv", space="bt470bg", primaries="bt470bg", transfer="smpte170m"),
+}
+MATRICES = {*KEPT, "fcc", "smpte240m", "bt2020nc", "bt2020c"}
+SD_HEIGHT = 576  # taller pictures that say nothing of their matrix are BT.709, others BT.601
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +106,21 @@ class VideoPlan(msgspec.Struct, frozen=True, kw_only=True):
         length = self.cuts[last + 1] - self.cuts[first]
         return range(first, last + 1) if length > LONG_RUN_S * self.timescale else None
 
+    @property
+    def matrix(self) -> str:
+        """The matrix of the source's pictures; where none is said, what their size suggests."""
+        if self.colour.space in MATRICES:
+            return self.colour.space
+        return "bt709" if min(self.width, self.height) > SD_HEIGHT else "smpte170m"
+
+    @property
+    def encoded_colour(self) -> Colour:
+        """What encoded rungs are in: the source's matrix if players know it, else BT.709."""
+        return BT709 if self.tone_map else KEPT.get(self.matrix, BT709)
+
     def colour_of(self, rung: Rung) -> Colour:
-        """Return what a rung's pictures are in: a copy's the source's, all others BT.709."""
-        return self.colour if rung.copy else BT709
+        """Return what a rung's pictures are in: a copy's are the source's."""
+        return self.colour if rung.copy else self.encoded_colour
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +174,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     video: VideoPlan | None
     audio: list[AudioPlan]
     notes: list[str] = []
+
+    @property
+    def encoder(self) -> str:
+        """The build of the encoder that everything in it is made with."""
+        return self.config.rpartition(ENCODER_ENDS)[0]
+
+    def is_encoded(self, track: TrackId) -> bool:
+        """Say whether the encoder's build shows in *track*: in all that is not copied."""
+        rung, found = self.rung(track), self.rendition(track)
+        return not rung.copy if rung else found is not None and not found[1].copy
 
     def track_ids(self) -> list[TrackId]:
         rungs = [rung.id for rung in self.video.rungs] if self.video else []

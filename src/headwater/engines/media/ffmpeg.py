@@ -183,7 +183,9 @@ class FfmpegMedia:
         raise text.failed(finished.status, finished.errors)
 
     async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
-        command = arguments.blank_arguments(rung=rung, timescale=video.timescale)
+        command = arguments.blank_arguments(
+            rung=rung, timescale=video.timescale, colour=video.encoded_colour
+        )
         key = tuple(command)
         if key in self._blanks:
             self._blanks.move_to_end(key)
