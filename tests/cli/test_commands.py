@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.cli.command import headwater
 
 COMMANDS = (
-    *("serve", "worker", "upload", "keys", "check", "settings", "operations", "jobs", "space"),
-    *("backup", "restore"),
+    *("serve", "worker", "upload", "keys", "check", "settings", "operations", "jobs", "events"),
+    *("space", "backup", "restore"),
 )
 
 

@@ -174,12 +174,15 @@ async def test_what_never_works_becomes_a_dead_letter(box: Box) -> None:
     [letter] = await events.dead_letters(10)
     assert (letter.consumer, letter.attempts) == ("failing", ATTEMPTS)
     assert letter.error == "LookupError: bad"
+    assert await events.dead_letter("failing", letter.event.id) == letter
     assert fine.bodies == ["bad"]
 
     failing.failing.clear()
-    for consumer, event in (("fine", letter.event.id), ("failing", "9"), ("failing", "x")):
-        with pytest.raises(NotFound):
-            await events.replay(consumer, event)
+    strangers = ("9", "x", "9" * 40, "\u0661")
+    for consumer, event in (("fine", letter.event.id), *(("failing", name) for name in strangers)):
+        for ask in (events.replay, events.dead_letter):
+            with pytest.raises(NotFound):
+                await ask(consumer, event)
     await events.replay("failing", letter.event.id)
     await failing.until(lambda bodies: len(bodies) == ATTEMPTS + 1)
     assert await letters(box, events, 0) == []

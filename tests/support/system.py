@@ -50,10 +50,10 @@ def application(core: Core, faces: Faces) -> ASGIApp:
 
 @asynccontextmanager
 async def client(
-    core: Core, *, faces: Faces | None = None, **headers: str
+    core: Core, *, faces: Faces | None = None, app: ASGIApp | None = None, **headers: str
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak HTTP to the application, without a socket."""
-    app = application(core, faces or await open_faces(core))
+    """Speak HTTP to the REST face, or to all of *app*, without a socket."""
+    app = app or application(core, faces or await open_faces(core))
     transport = httpx.ASGITransport(app=app, client=(ADDRESS, 4242))
     base = core.settings.public_url or "http://testserver"
     async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as made:
@@ -61,10 +61,12 @@ async def client(
 
 
 @asynccontextmanager
-async def client_of(core: Core, email: str = EMAIL) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(
+    core: Core, email: str = EMAIL, *, app: ASGIApp | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Speak HTTP with an API key of *email*'s account."""
     made = await core.ask("keys.create", name="tests", email=email)
-    async with client(core, authorization=f"Bearer {made.token}") as found:
+    async with client(core, app=app, authorization=f"Bearer {made.token}") as found:
         yield found
 
 

@@ -34,6 +34,8 @@ class Action(StrEnum):
     JOB_SEE = "job:see"
     JOB_RETRY = "job:retry"
     JOB_RUN = "job:run"
+    EVENT_SEE = "event:see"
+    EVENT_RETRY = "event:retry"
     SPACE_SEE = "space:see"
     SYSTEM_SEE = "system:see"
 
@@ -56,7 +58,10 @@ class Decision:
 Resource = Video | Owned | None
 ALLOWED = Decision(allowed=True)
 _LOOKING = {Action.VIDEO_SEE, Action.VIDEO_WATCH}
-_FOR_OWNER_ROLE = {Action.JOB_SEE, Action.JOB_RETRY, Action.SPACE_SEE, Action.SYSTEM_SEE}
+_FOR_OWNER_ROLE = {
+    *(Action.JOB_SEE, Action.JOB_RETRY, Action.EVENT_SEE, Action.EVENT_RETRY),
+    *(Action.SPACE_SEE, Action.SYSTEM_SEE),
+}
 _FOR_ANYONE = {Action.ACCOUNT_SET_UP, Action.SESSION_OPEN, Action.SESSION_CLOSE, Action.SYSTEM_SEE}
 
 

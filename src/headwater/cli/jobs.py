@@ -1,16 +1,14 @@
 """`headwater jobs`: work that waits, runs, or gave up."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headwater.cli.core import Data, with_core
 from headwater.cli.table import moment, show
-from headwater.model.actor import SYSTEM
 from headwater.model.job import JobState
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
     from headwater.model.job import Job
 
 app = typer.Typer(help="Work that waits, runs, or gave up.", no_args_is_help=True)
@@ -25,7 +23,7 @@ def list_jobs(
     data: Data = None,
 ) -> None:
     """List jobs, newest first."""
-    jobs: list[Job] = with_core(lambda core: _run(core, "jobs.list", state=state), data=data)
+    jobs: list[Job] = with_core(lambda core: core.ask("jobs.list", state=state), data=data)
     show(
         ("id", "kind", "video", "state", "failures", "changed", "error"),
         (
@@ -48,7 +46,7 @@ def show_job(job_id: JobId, data: Data = None) -> None:
     """Say everything about one job."""
     import msgspec
 
-    job: Job = with_core(lambda core: _run(core, "jobs.show", job_id=job_id), data=data)
+    job: Job = with_core(lambda core: core.ask("jobs.show", job_id=job_id), data=data)
     for name, value in msgspec.to_builtins(job).items():
         is_moment = name.endswith(("_at", "_until"))
         print(f"{name}: {moment(value) if is_moment else value}")
@@ -57,9 +55,5 @@ def show_job(job_id: JobId, data: Data = None) -> None:
 @app.command()
 def retry(job_id: JobId, data: Data = None) -> None:
     """Let a job that gave up try again."""
-    with_core(lambda core: _run(core, "jobs.retry", job_id=job_id), data=data)
+    with_core(lambda core: core.ask("jobs.retry", job_id=job_id), data=data)
     print(f"Queued {job_id} again.")
-
-
-async def _run(core: "Core", name: str, **inputs: Any) -> Any:
-    return await core.runner.run(name, SYSTEM, **inputs)

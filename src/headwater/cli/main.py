@@ -13,6 +13,7 @@ import typer
 from headwater.cli import (
     check,
     copies,
+    events,
     jobs,
     keys,
     operations,
@@ -50,6 +51,7 @@ app.command()(check.check)
 app.command("settings")(show_settings.show_settings)
 app.command()(operations.operations)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(events.app, name="events")
 app.command()(space.space)
 app.command()(copies.backup)
 app.command()(copies.restore)

@@ -11,7 +11,7 @@ from headwater.access import accounts, keys, log_in, secrets
 from headwater.access.decide import Action
 from headwater.delivery import streams
 from headwater.library import delete_video, edit_video, get_video, list_videos
-from headwater.operations import readiness
+from headwater.operations import dead_letters, readiness
 from headwater.operations.operation import (
     NEVER,
     UNLIMITED,
@@ -664,6 +664,39 @@ SPACE = (
         does=space.report_space,
         consistency=Stale(within_s=60, beyond="answer"),
         cache=CacheFor(fresh_s=10, stale_s=60, tags=(), shared=True),
+EVENTS = (
+    Operation(
+        name="events.list",
+        does=dead_letters.list_dead_letters,
+        consistency=Stale(within_s=10, beyond="answer"),
+        cache=NEVER,
+        permission=Permission(Action.EVENT_SEE, Access.OWNER),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.READ,
+        because="A fact nobody could handle is work not done: somebody must be able to find it.",
+    ),
+    Operation(
+        name="events.show",
+        does=dead_letters.show_dead_letter,
+        consistency=Stale(within_s=10, beyond="answer"),
+        cache=NEVER,
+        permission=Permission(Action.EVENT_SEE, Access.OWNER),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.READ,
+        because="Why it was given up, and of what it speaks, tells what to mend.",
+    ),
+    Operation(
+        name="events.retry",
+        does=dead_letters.retry_dead_letter,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.EVENT_RETRY, Access.OWNER),
+        limit=Limit("actor", times=120, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="Only the consumer that gave up gets it again; the others did their part.",
+    ),
+)
+
         permission=Permission(Action.SPACE_SEE, Access.OWNER),
         limit=Limit("actor", times=60, per_s=60),
         idempotency=Idempotency.READ,
@@ -680,3 +713,4 @@ CATALOGUE: tuple[Operation, ...] = (
     *JOBS,
     *SPACE,
 )
+    *EVENTS,

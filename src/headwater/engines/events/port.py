@@ -62,6 +62,10 @@ class Events(Protocol):
         """Return what was given up, the newest first."""
         ...
 
+    async def dead_letter(self, consumer: str, event: str) -> DeadLetter:
+        """Return one of them. Raises NotFound."""
+        ...
+
     async def replay(self, consumer: str, event: str) -> None:
         """Give a dead letter to its consumer again. Raises NotFound."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database, Row, Session
@@ -30,12 +30,37 @@ FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 300.0
 KEPT_S = 30 * 86_400.0
 PRUNE_S = 3600.0
+DIGITS = 18  # of a number that fits the column
+MISSING = "There is no such dead letter."
 
 log = structlog.get_logger(__name__)
 
 
+_dead = (
+    select(events, deliveries.c.consumer, deliveries.c.attempts, deliveries.c.error)
+    .join(events, events.c.id == deliveries.c.event)
+    .where(deliveries.c.dead)
+)
+
+
 def _event(row: Row) -> Event:
     return Event(str(row["id"]), row["topic"], row["body"], row["created_at"])
+
+
+def _letter(row: Row) -> DeadLetter:
+    return DeadLetter(
+        consumer=row["consumer"],
+        event=_event(row),
+        attempts=row["attempts"],
+        error=row["error"],
+    )
+
+
+def _is_named(consumer: str, event: str) -> ColumnElement[bool]:
+    """Select the delivery of *event* to *consumer*; what is no number of ours is nobody's."""
+    is_number = event.isascii() and event.isdecimal() and len(event) <= DIGITS
+    number = int(event) if is_number else 0
+    return and_(deliveries.c.consumer == consumer, deliveries.c.event == number)
 
 
 class TableEvents:
@@ -64,37 +89,26 @@ class TableEvents:
             consumer.woken.set()
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        newest = _dead.order_by(deliveries.c.event.desc()).limit(limit)
         async with self._database.reader() as session:
-            rows = await session.rows(
-                select(events, deliveries.c.consumer, deliveries.c.attempts, deliveries.c.error)
-                .join(events, events.c.id == deliveries.c.event)
-                .where(deliveries.c.dead)
-                .order_by(deliveries.c.event.desc())
-                .limit(limit)
-            )
-        return [
-            DeadLetter(
-                consumer=row["consumer"],
-                event=_event(row),
-                attempts=row["attempts"],
-                error=row["error"],
-            )
-            for row in rows
-        ]
+            return [_letter(row) for row in await session.rows(newest)]
+
+    async def dead_letter(self, consumer: str, event: str) -> DeadLetter:
+        async with self._database.reader() as session:
+            row = await session.row(_dead.where(_is_named(consumer, event)))
+        if row is None:
+            raise NotFound(MISSING)
+        return _letter(row)
 
     async def replay(self, consumer: str, event: str) -> None:
         async with self._database.writer() as session:
-            found = event.isdecimal() and await session.execute(
+            found = await session.execute(
                 update(deliveries)
-                .where(
-                    deliveries.c.consumer == consumer,
-                    deliveries.c.event == int(event),
-                    deliveries.c.dead,
-                )
+                .where(_is_named(consumer, event), deliveries.c.dead)
                 .values(dead=False, attempts=0, run_at=self._clock.now())
             )
         if not found:
-            raise NotFound("There is no such dead letter.")
+            raise NotFound(MISSING)
         await self.wake()
 
     async def close(self) -> None:

@@ -1,9 +1,10 @@
-"""For who runs the server: the jobs, those given up first, and where the space goes."""
+"""For who runs the server: the jobs, those given up first, lost events, where the space goes."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from headwater.engines.events.port import DeadLetter
 from headwater.faces.web import views, words
 from headwater.faces.web.site import Site, redirect, require_visitor
 from headwater.model.ids import JobId
@@ -21,6 +22,7 @@ def routes(site: Site) -> list[BaseRoute]:
         require_visitor(request)
         newest: list[Job] = await site.ask(request, "jobs.list", limit=ROWS)
         dead: list[Job] = await site.ask(request, "jobs.list", state=JobState.DEAD, limit=ROWS)
+        letters: list[DeadLetter] = await site.ask(request, "events.list", limit=ROWS)
         space: Space = await site.ask(request, "space.report")
         jobs = list({job.id: job for job in [*dead, *newest]}.values())
         now = site.now
@@ -32,6 +34,7 @@ def routes(site: Site) -> list[BaseRoute]:
             here="operations",
             jobs=rows,
             intro=_sentence(site, jobs),
+            letters=[_letter(site, letter) for letter in letters],
             space=_gauges(site, space),
             costliest=[_cost(video) for video in space.costliest[:COSTLIEST]],
         )
@@ -40,9 +43,15 @@ def routes(site: Site) -> list[BaseRoute]:
         await site.ask(request, "jobs.retry", job_id=JobId(request.path_params["id"]))
         return redirect("/studio/operations")
 
+    async def retry_event(request: Request) -> Response:
+        await site.ask(request, "events.retry", **request.path_params)
+        return redirect("/studio/operations")
+
+    again = "/studio/operations/events/{consumer}/{event}/retry"
     return [
         Route("/studio/operations", site.page(operations)),
         Route("/studio/operations/jobs/{id}/retry", site.page(retry), methods=["POST"]),
+        Route(again, site.page(retry_event), methods=["POST"]),
     ]
 
 
@@ -81,6 +90,22 @@ def _gauges(site: Site, space: Space) -> dict[str, object]:
         "disk": round(used / disk, 3) if disk else 0,
         "budget": round(space.stored_bytes / budget, 3) if budget else None,
         "high": 1 - LOW_SHARE,
+    }
+
+
+def _letter(site: Site, letter: DeadLetter) -> dict[str, str]:
+    """Return one event that was given up, ready to print."""
+    recorded_at = letter.event.created_at
+    return {
+        "consumer": letter.consumer,
+        "event": letter.event.id,
+        "topic": letter.event.topic,
+        "body": letter.event.body.decode(errors="replace"),
+        "attempts": str(letter.attempts),
+        "error": letter.error,
+        "age": words.age(site.texts, recorded_at, site.now),
+        "recorded": words.machine_time(recorded_at),
+        "recorded_exact": words.exact_time(recorded_at),
     }
 
 
