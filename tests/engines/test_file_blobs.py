@@ -90,7 +90,7 @@ async def test_leaving_early_leaves_nothing_open(
 
     Where the kernel cannot say what is in memory, every opening asks a thread.
     """
-    monkeypatch.setattr("headwater.engines.blobs.filesystem.open_cached", lambda _path: None)
+    monkeypatch.setattr("headwater.engines.blobs.opened.open_cached", lambda _path: None)
     blobs = FileBlobs(tmp_path, secret=b"")
     await blobs.put_absent(BlobKey("a"), bytes(MIB))
     before = open_files()

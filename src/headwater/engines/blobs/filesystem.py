@@ -8,12 +8,10 @@ import asyncio
 import contextlib
 import itertools
 import os
-import stat
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
 
 import anyio
 
@@ -23,19 +21,14 @@ from headwater.engines.blobs.draft import (
     Draft,
     Drafts,
     stored_at,
-    stored_of,
 )
 from headwater.engines.blobs.extents import ExtentReader
-from headwater.engines.blobs.nowait import CachedReader, open_cached
+from headwater.engines.blobs.opened import Opener, OpenFile, to_end
 from headwater.engines.blobs.parts import Part, PartSigner
 from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, PartTicket, Stored, blob_key
 from headwater.engines.reach import Reach
-from headwater.model.errors import BlobNotFound, Unavailable
 from headwater.model.upload import Extent
 
-T = TypeVar("T")
-A = TypeVarTuple("A")
-READ_BYTES = 256 * 1024  # fits the second-level cache between the kernel's copy and the socket's
 LISTED = 500  # names fetched per hop to a thread
 
 
@@ -51,23 +44,23 @@ class FileBlobs:
         os.makedirs(self._root, exist_ok=True)  # noqa: PTH103
         self._drafts = Drafts(root / "drafts")
         self.parts = PartSigner(secret, part_base)
-        self._cached = CachedReader(READ_BYTES)
         # Apart, so that flushes of uploads never keep a reader of a cold page waiting.
         self._writing = ThreadPoolExecutor(8, "blob-write")
         self._reading = ThreadPoolExecutor(8, "blob-read")
+        self._opener = Opener(self._root, self._reading)
         self._synced: set[str] = set()  # folders whose own names are known to be durable
         self._synced_lock = threading.Lock()
 
     async def put_absent(self, key: BlobKey, body: AsyncIterable[bytes] | bytes) -> Stored:
-        path = self._path(key)
+        path = self._opener.path(key)
         if isinstance(body, bytes):
-            return await _to_end(self._writing, self._put, path, body)
+            return await to_end(self._writing, self._put, path, body)
         draft = self._drafts.new()
         try:
             rest = await self._write(draft, body)
-            return await _to_end(self._writing, self._finish, draft, rest, path)
+            return await to_end(self._writing, self._finish, draft, rest, path)
         except BaseException:
-            await _to_end(self._writing, draft.discard)
+            await to_end(self._writing, draft.discard)
             raise
 
     async def _write(self, draft: Draft, body: AsyncIterable[bytes]) -> list[bytes]:
@@ -83,7 +76,7 @@ class FileBlobs:
                     if written is not None:
                         await asyncio.wait([written])  # unlike `await written`, cancels us alone
                         written.result()
-                    written = asyncio.ensure_future(_to_end(self._writing, draft.write, batch))
+                    written = asyncio.ensure_future(to_end(self._writing, draft.write, batch))
                     batch, batched = [], 0
             if written is not None:
                 await asyncio.wait([written])
@@ -96,10 +89,6 @@ class FileBlobs:
             raise
         return batch
 
-    def _finish(self, draft: Draft, rest: list[bytes], path: str) -> Stored:
-        draft.write(rest)
-        return draft.publish(path, self._sync_folder)
-
     def _put(self, path: str, body: bytes) -> Stored:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             there = stored_at(path)
@@ -107,45 +96,41 @@ class FileBlobs:
             return there
         draft = self._drafts.new()
         try:
-            return self._finish(draft, [body], path)
+            return draft.publish([body], path, self._sync_folder)
         finally:
             draft.discard()
 
     async def stat(self, key: BlobKey) -> Stored:
-        descriptor = await self._open(key)
-        try:
-            return stored_of(descriptor)
-        finally:
-            os.close(descriptor)
+        opened = await self._opener.open(key)
+        opened.close()
+        return opened.stored
+
+    async def open(self, key: BlobKey) -> OpenFile:
+        return await self._opener.open(key)
 
     async def read(
         self, key: BlobKey, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[bytes]:
-        descriptor = await self._open(key)
+        opened = await self._opener.open(key)
         try:
-            size = os.fstat(descriptor).st_size - FOOTER_BYTES
+            size = opened.stored.size
             stop = size if stop is None else min(stop, size)
             while start < stop:
-                wanted = min(READ_BYTES, stop - start)
-                chunk = self._cached.read(descriptor, start, wanted)
-                if not chunk:
-                    chunk = await _to_end(self._reading, os.pread, descriptor, wanted, start)
-                if not chunk:
-                    raise Unavailable(f"the blob {key} was cut short")
+                chunk = await opened.read(start, stop)
                 yield chunk
                 start += len(chunk)
         finally:
-            os.close(descriptor)
+            opened.close()
 
     def reader(self, extents: Sequence[Extent]) -> RangeReader:
-        return ExtentReader(extents, self._open_blocking)
+        return ExtentReader(extents, self._opener.open_blocking)
 
     async def delete(self, key: BlobKey) -> None:
-        await _to_end(self._writing, self._delete, self._path(key))
+        await to_end(self._writing, self._delete, self._opener.path(key))
 
     async def list(self, prefix: str) -> AsyncIterator[tuple[BlobKey, int]]:
         found = self._walk(prefix)
-        while batch := await _to_end(self._reading, _take, found):
+        while batch := await to_end(self._reading, _take, found):
             for item in batch:
                 yield item
 
@@ -159,35 +144,13 @@ class FileBlobs:
             disk = os.statvfs(self._root)
             return disk.f_bavail * disk.f_frsize
 
-        return await _to_end(self._reading, free)
+        return await to_end(self._reading, free)
 
     def close(self) -> None:
         """Finish what is being written; call it when nobody asks any more."""
         self._writing.shutdown()
         self._reading.shutdown()
         self._drafts.close()
-
-    def _path(self, key: str) -> str:
-        return f"{self._root}/{blob_key(key)}"
-
-    async def _open(self, key: BlobKey) -> int:
-        descriptor = open_cached(self._path(key))
-        if descriptor is None:
-            loop = asyncio.get_running_loop()
-            opening = loop.run_in_executor(self._reading, self._open_blocking, key)
-            try:
-                return await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                opening.add_done_callback(_close_opened)
-                raise
-        return _file(descriptor, key)
-
-    def _open_blocking(self, key: BlobKey) -> int:
-        try:
-            descriptor = os.open(self._path(key), os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
-            raise BlobNotFound(f"no blob {key}") from None
-        return _file(descriptor, key)
 
     def _delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -230,18 +193,6 @@ class FileBlobs:
             self._synced.add(folder)
 
 
-def _close_opened(opening: asyncio.Future[int]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        os.close(opening.result())
-
-
-def _file(descriptor: int, key: BlobKey) -> int:
-    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise BlobNotFound(f"no blob {key}")
-    return descriptor
-
-
 def _sync(folder: str) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -255,16 +206,3 @@ def _sync(folder: str) -> None:
 
 def _take(found: Iterator[tuple[BlobKey, int]]) -> list[tuple[BlobKey, int]]:
     return list(itertools.islice(found, LISTED))
-
-
-async def _to_end(threads: ThreadPoolExecutor, work: Callable[[*A], T], *args: *A) -> T:
-    """Run *work* in a thread and leave only when it has ended, even if cancelled."""
-    running = asyncio.get_running_loop().run_in_executor(threads, work, *args)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise

@@ -50,6 +50,23 @@ class PartTicket(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
+class OpenBlob(Protocol):
+    """A blob held open: its bytes can be read until close(), even if it is deleted meanwhile."""
+
+    @property
+    def stored(self) -> Stored: ...
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Return bytes from *start* on: at least one, at most CHUNK_BYTES, none from *stop* on.
+
+        The caller knows the size: 0 ≤ start < stop ≤ size. A page not in memory never blocks the
+        event loop.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
 class Blobs(Protocol):
     @property
     def reach(self) -> Reach: ...
@@ -68,6 +85,10 @@ class Blobs(Protocol):
 
     async def stat(self, key: BlobKey) -> Stored:
         """Return size and etag. Raises BlobNotFound."""
+        ...
+
+    async def open(self, key: BlobKey) -> OpenBlob:
+        """Open *key* to read it; whoever opens closes. Raises BlobNotFound."""
         ...
 
     def read(self, key: BlobKey, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:

@@ -1,0 +1,119 @@
+"""Blob files held open for reading: from memory on the event loop, what is cold by a thread."""
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+
+from headwater.engines.blobs.draft import FOOTER_BYTES, stored_by, stored_of
+from headwater.engines.blobs.nowait import CachedReader, open_cached
+from headwater.engines.blobs.port import BlobKey, Stored, blob_key
+from headwater.model.errors import BlobNotFound, Unavailable
+
+T = TypeVar("T")
+A = TypeVarTuple("A")
+READ_BYTES = 256 * 1024  # fits the second-level cache between the kernel's copy and the socket's
+
+
+class Opener:
+    """Opens the blobs of the folder *root*; for one thread, whose event loop never waits here."""
+
+    def __init__(self, root: str, threads: ThreadPoolExecutor) -> None:
+        self._root, self.threads = root, threads
+        self.cached = CachedReader(READ_BYTES)
+
+    async def open(self, key: BlobKey) -> "OpenFile":
+        """Open *key* to read it. Raises BlobNotFound."""
+        path = self.path(key)
+        return self._open_now(path) or OpenFile(*await self._open_in_thread(key), self)
+
+    def path(self, key: str) -> str:
+        return f"{self._root}/{blob_key(key)}"
+
+    def open_blocking(self, key: BlobKey) -> int:
+        """Return a descriptor to read *key*. Raises BlobNotFound."""
+        try:
+            descriptor = os.open(self.path(key), os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            raise BlobNotFound(f"no blob {key}") from None
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise BlobNotFound(f"no blob {key}")
+        return descriptor
+
+    def _open_now(self, path: str) -> "OpenFile | None":
+        """Open *path* from what is in memory; None if it is not, or no blob."""
+        descriptor = open_cached(path)
+        if descriptor is None:
+            return None
+        stored = None
+        try:
+            size = os.fstat(descriptor).st_size - FOOTER_BYTES
+            with contextlib.suppress(IsADirectoryError):
+                footer = self.cached.read(descriptor, max(size, 0), FOOTER_BYTES)
+                stored = None if footer is None else stored_by(size, footer)
+        finally:
+            if stored is None:
+                os.close(descriptor)
+        return OpenFile(descriptor, stored, self) if stored else None
+
+    async def _open_in_thread(self, key: BlobKey) -> tuple[int, Stored]:
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(self.threads, self._open_and_stat, key)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
+
+    def _open_and_stat(self, key: BlobKey) -> tuple[int, Stored]:
+        descriptor = self.open_blocking(key)
+        try:
+            return descriptor, stored_of(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+class OpenFile:
+    """A blob's file; see port.OpenBlob."""
+
+    __slots__ = ("_descriptor", "_opener", "stored")
+
+    def __init__(self, descriptor: int, stored: Stored, opener: Opener) -> None:
+        self._descriptor, self.stored, self._opener = descriptor, stored, opener
+
+    async def read(self, start: int, stop: int) -> bytes:
+        wanted = min(READ_BYTES, stop - start)
+        chunk = self._opener.cached.read(self._descriptor, start, wanted)
+        if not chunk:
+            chunk = await to_end(self._opener.threads, os.pread, self._descriptor, wanted, start)
+        if not chunk:
+            raise Unavailable("a blob was cut short while it was read")
+        return chunk
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+async def to_end(threads: ThreadPoolExecutor, work: Callable[[*A], T], *args: *A) -> T:
+    """Run *work* in a thread and leave only when it has ended, even if cancelled."""
+    running = asyncio.get_running_loop().run_in_executor(threads, work, *args)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise
+
+
+def _close_opened(opening: "asyncio.Future[tuple[int, Stored]]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result()[0])
