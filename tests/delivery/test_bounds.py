@@ -11,7 +11,7 @@ from headwater.delivery import demand
 from headwater.delivery.demand import Demands
 from headwater.engines.clock import Clock
 from headwater.model.actor import SYSTEM
-from headwater.model.errors import RateLimited, Unavailable
+from headwater.model.errors import BeingMade, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.operations.units import ActorUnits
 from headwater.pipeline.keys import segment_key
@@ -81,7 +81,7 @@ async def test_nobody_is_held_for_long(demands: Demands, monkeypatch: pytest.Mon
     """What is not made in time is asked for again, and its demand stays for the workers."""
     monkeypatch.setattr(demand, "HELD_S", 0.05)
     monkeypatch.setattr(demand, "LOOK_S", 0.01)
-    with pytest.raises(Unavailable, match="still being prepared"):
+    with pytest.raises(BeingMade, match="still being prepared"):
         await wait_for(demands, 7, "ann")
 
 

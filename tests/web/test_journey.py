@@ -15,8 +15,7 @@ pytestmark = pytest.mark.anyio
 async def test_the_first_day(open_page: OpenPage, tmp_path: Path, ladder: Path) -> None:
     """From the printed link to a video that plays, is edited, deleted and restored."""
     with serving(tmp_path / "data", owner=False) as fresh:
-        # A box under load may say "not yet" to a segment that nobody has made: no other complaint.
-        async with open_page(of=fresh, allow=("status of 503",)) as page:
+        async with open_page(of=fresh) as page:
             await page.goto("/")
             await expect(page.get_by_text("No videos here yet.")).to_be_visible()
             await page.goto(fresh.setup_path)

@@ -138,18 +138,20 @@ async def test_it_resumes_where_one_left(open_page: OpenPage, video: str) -> Non
         assert (await look(page))["time"] < 2
 
 
+@pytest.mark.parametrize(("status", "complaint"), [(202, ()), (429, ("429",)), (503, ("503",))])
 async def test_a_segment_that_is_not_there_yet_is_waited_for(
-    open_page: OpenPage, video: str
+    open_page: OpenPage, video: str, status: int, complaint: tuple[str, ...]
 ) -> None:
-    """503 with Retry-After is no failure: the page says what happens, then plays."""
-    async with open_page(allow=("503",)) as page:
+    """Told to come back, the page says what happens, then plays; 202 is not even a complaint."""
+    async with open_page(allow=complaint) as page:
         refused = 0
 
         async def later(route: Route) -> None:
             nonlocal refused
             if refused < 3:
                 refused += 1
-                await route.fulfill(status=503, headers={"retry-after": "1"})
+                assert route.request.headers["prefer"] == "respond-async"
+                await route.fulfill(status=status, headers={"retry-after": "1"})
             else:
                 await route.continue_()
 

@@ -14,7 +14,7 @@ from headwater.engines.blobs.port import Blobs, Stored
 from headwater.engines.clock import Clock
 from headwater.engines.notices.port import Notices
 from headwater.engines.work import Units
-from headwater.model.errors import BlobNotFound, RateLimited, Unavailable
+from headwater.model.errors import BeingMade, BlobNotFound, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.observe.metrics import DEMANDS_WAITING
 from headwater.pipeline import advance
@@ -55,7 +55,8 @@ class Demands:
 
         Raises:
             RateLimited: *client* waits for too many segments of this video already.
-            Unavailable: too many wait in all, it was not made within HELD_S, or cannot be made.
+            BeingMade: it was not made within HELD_S.
+            Unavailable: too many wait in all, or it cannot be made.
         """
         name = (generation, track, index)
         mine = self._clients.get(client, Counter())
@@ -129,4 +130,4 @@ class Demands:
                         raise Unavailable(
                             "This part could not be made just now.", retry_after_s=RETRY_S
                         )
-        raise Unavailable("This part is still being prepared.", retry_after_s=RETRY_S)
+        raise BeingMade("This part is still being prepared.", retry_after_s=RETRY_S)

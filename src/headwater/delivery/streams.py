@@ -88,7 +88,7 @@ async def open_segment(
 
     Raises:
         NotFound: the plan has no such segment.
-        RateLimited, Unavailable: see Demands.until_there.
+        RateLimited, BeingMade, Unavailable: see Demands.until_there.
     """
     ticket = await tickets.check(actor, video_id, stream)
     segments = (await tickets.plan(ticket.generation)).segments_of(track)

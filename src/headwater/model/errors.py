@@ -26,6 +26,7 @@ HeadwaterError
 ├── RateLimited
 ├── StorageFull
 └── Unavailable             an engine failed or is busy; the same call may succeed later
+    ├── BeingMade           what was asked for is on its way, and took longer than one is held
     └── CodecFailed         a codec process died, timed out or broke a limit
         └── CannotCopy      these samples cannot be handed on as uploaded: plan without copying
 
@@ -149,6 +150,10 @@ class StorageFull(HeadwaterError):
 class Unavailable(HeadwaterError):
     code = "unavailable"
     retryable = True
+
+
+class BeingMade(Unavailable):
+    code = "being-made"
 
 
 class CodecFailed(Unavailable):

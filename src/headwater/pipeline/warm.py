@@ -81,7 +81,9 @@ async def warm_turn(
 
     async def one(item: tuple[int, list[TrackId]]) -> None:
         nonlocal made
-        made += await make(item[1], item[0])
+        index, missing = item
+        for tracks in by_cost(plan, missing):
+            made += await make(tracks, index)
 
     if cursor == 0:
         await each([*plan.track_ids()], init)
@@ -99,6 +101,17 @@ async def warm_turn(
         eligible=tracks,
         pause_s=0.0 if made else OTHERS_S,
     )
+
+
+def by_cost(plan: Plan, tracks: Sequence[TrackId]) -> list[list[TrackId]]:
+    """Return what is copied and heard, then what is encoded: each is leased by itself.
+
+    Else a player that asks for the copy would wait for all the encodes beside it, which run when
+    nothing else does.
+    """
+    encoded = [track for track in tracks if (rung := plan.rung(track)) and not rung.copy]
+    rest = [track for track in tracks if track not in encoded]
+    return [part for part in (rest, encoded) if part]
 
 
 def sheets(plan: Plan) -> int:

@@ -1,10 +1,12 @@
 """Streams: HLS and DASH manifests, segments and pictures below `/streams/{id}`.
 
 Every address but the two manifests names a stream (see library/streams_repository.py), so what is
-behind it never changes.
+behind it never changes. A segment that takes longer to make than a request is held is a 503, or
+for a client that says it can wait for it, such as our player, a 202 (RFC 7240 §4.1).
 """
 
 import hashlib
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -15,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from headwater.delivery.ranges import matches
 from headwater.delivery.streams import Manifest, Piece
 from headwater.faces.kit import ACTOR, Faces, actor_of
-from headwater.faces.streaming.responder import Headers, respond
-from headwater.model.errors import NotFound
+from headwater.faces.streaming.responder import Headers, header, respond
+from headwater.model.errors import BeingMade, NotFound
 from headwater.model.ids import TrackId, VideoId
 from headwater.pipeline.keys import INIT
 
@@ -76,7 +78,13 @@ class PieceEndpoint:
         if "track" in path:
             inputs["track"] = TrackId(path["track"])
         inputs["index"] = path.get("index", INIT if "track" in path else 0)
-        piece: Piece = await self._faces.runner.run(self._operation, scope[ACTOR], **inputs)
+        try:
+            piece: Piece = await self._faces.runner.run(self._operation, scope[ACTOR], **inputs)
+        except BeingMade as error:
+            if not may_be_told_later(scope):
+                raise
+            await accepted(error)(scope, receive, send)
+            return
         await respond(
             scope,
             receive,
@@ -87,6 +95,19 @@ class PieceEndpoint:
             content_type=self._content_type,
             headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
         )
+
+
+def may_be_told_later(scope: Scope) -> bool:
+    """Say whether the client prefers `respond-async` to an error while something is made."""
+    preferences = (header(scope, b"prefer") or "").lower().split(",")
+    return any(preference.strip() == "respond-async" for preference in preferences)
+
+
+def accepted(error: BeingMade) -> Response:
+    """Answer that it is being made; asked again after Retry-After it is there, or nearly."""
+    headers = {"cache-control": "no-store", "preference-applied": "respond-async"}
+    headers["retry-after"] = str(math.ceil(error.retry_after_s or 1))
+    return Response(status_code=202, headers=headers)
 
 
 def routes(faces: Faces) -> list[BaseRoute]:

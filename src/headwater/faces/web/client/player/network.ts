@@ -1,13 +1,15 @@
 /**
  * Fetching with patience: a segment that does not exist yet is made when it is asked for. The server
- * holds the answer some seconds, then says 429 or 503 with Retry-After; we ask again as told, and
- * the page says meanwhile that this part is being prepared.
+ * holds the answer some seconds, then says 202 with Retry-After to who prefers that to an error, as
+ * we do (RFC 7240), or 429 or 503 where it is over a limit. We ask again as told, and the page says
+ * meanwhile that this part is being prepared.
  */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 
 type Shaka = typeof shaka;
 type Plugin = shaka.extern.SchemePlugin;
 
+const LATER = [202, 429, 503];
 const BAD_HTTP_STATUS = 1001; // shaka.util.Error.Code
 const CRITICAL = 2; // shaka.util.Error.Severity
 const DEFAULT_WAIT_S = 2;
@@ -15,7 +17,7 @@ const LONGEST_WAIT_S = 15;
 
 export function waitOf(error: unknown): number | null {
   const { code, data } = error as { code?: number; data?: unknown[] };
-  if (code !== BAD_HTTP_STATUS || !data || ![429, 503].includes(Number(data[1]))) return null;
+  if (code !== BAD_HTTP_STATUS || !data || !LATER.includes(Number(data[1]))) return null;
   const headers = (data[3] ?? {}) as Record<string, string>;
   const told = Number(headers["retry-after"]);
   return Math.min(Number.isFinite(told) && told > 0 ? told : DEFAULT_WAIT_S, LONGEST_WAIT_S);
@@ -66,6 +68,7 @@ export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): 
     let wake = (): void => {};
     let inner: shaka.extern.IAbortableOperation<shaka.extern.Response>;
 
+    request.headers.prefer = "respond-async";
     const attempts = async (): Promise<shaka.extern.Response> => {
       for (;;) {
         const line = new Line(progress, headers);
