@@ -8,7 +8,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from blake3 import blake3
 
+from headwater.engines.blobs import aligned
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.parts import checked
 from headwater.engines.blobs.port import BlobKey
@@ -45,6 +47,27 @@ async def test_a_full_disk_refuses_and_keeps(small_disk: Path, *, streamed: bool
     assert files(small_disk) == ["blobs/a"]
     assert (await blobs.stat(BlobKey("a"))).size == 4
     assert (await blobs.put_absent(BlobKey("b"), bytes(MIB))).won
+    blobs.close()
+
+
+@pytest.mark.parametrize("sector", [aligned.SECTOR_BYTES, 1])
+async def test_long_blobs_are_whole_however_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sector: int
+) -> None:
+    """Also where direct writes are refused: here, because they begin and end anywhere."""
+    monkeypatch.setattr(aligned, "SECTOR_BYTES", sector)
+    blobs = FileBlobs(tmp_path, secret=b"")
+    text = os.urandom(5 * MIB + 7)
+    for size in (MIB - 1, MIB, MIB + 1, 3 * MIB + 5, len(text)):
+
+        async def body(size: int = size) -> AsyncIterator[bytes]:
+            for start in range(0, len(text), size):
+                yield text[start : start + size]
+
+        key = BlobKey(f"every/{size}")
+        stored = await blobs.put_absent(key, body())
+        assert (stored.size, stored.etag) == (len(text), blake3(text).hexdigest())
+        assert b"".join([chunk async for chunk in blobs.read(key)]) == text
     blobs.close()
 
 

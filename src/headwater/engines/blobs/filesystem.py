@@ -58,7 +58,7 @@ class FileBlobs:
         draft = self._drafts.new()
         try:
             rest = await self._write(draft, body)
-            return await to_end(self._writing, self._finish, draft, rest, path)
+            return await to_end(self._writing, draft.publish, rest, path, self._sync_folder)
         except BaseException:
             await to_end(self._writing, draft.discard)
             raise
