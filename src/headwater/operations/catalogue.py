@@ -224,6 +224,16 @@ LIBRARY = (
         because="It opens a stream of news and must not be older than the first of them.",
     ),
     Operation(
+        name="videos.may_see",
+        does=get_video.may_see,
+        consistency=OwnWrites(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="A stream asks before each news it tells: who tells the news decides how often.",
+    ),
+    Operation(
         name="videos.edit",
         does=edit_video.edit_video,
         consistency=Primary(),
@@ -658,12 +668,6 @@ JOBS = (
     ),
 )
 
-SPACE = (
-    Operation(
-        name="space.report",
-        does=space.report_space,
-        consistency=Stale(within_s=60, beyond="answer"),
-        cache=CacheFor(fresh_s=10, stale_s=60, tags=(), shared=True),
 EVENTS = (
     Operation(
         name="events.list",
@@ -697,6 +701,12 @@ EVENTS = (
     ),
 )
 
+SPACE = (
+    Operation(
+        name="space.report",
+        does=space.report_space,
+        consistency=Stale(within_s=60, beyond="answer"),
+        cache=CacheFor(fresh_s=10, stale_s=60, tags=(), shared=True),
         permission=Permission(Action.SPACE_SEE, Access.OWNER),
         limit=Limit("actor", times=60, per_s=60),
         idempotency=Idempotency.READ,
@@ -711,6 +721,6 @@ CATALOGUE: tuple[Operation, ...] = (
     *STREAMS,
     *PIPELINE,
     *JOBS,
+    *EVENTS,
     *SPACE,
 )
-    *EVENTS,

@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message
 
+from headwater.access.tokens import hash_of
 from headwater.compose import Core, open_faces
+from headwater.faces.kit import PRINCIPAL
+from headwater.faces.rest.following import Following, still_stands
 from headwater.library import changes
-from headwater.library.changes import VideoNews
-from headwater.model.video import VideoState, Visibility
-from tests.support.system import EMAIL, actor_of, add_video, application, client, system
+from headwater.library.changes import VideoNews, news_of, topic_of
+from headwater.model.actor import ActorKind
+from headwater.model.video import Video, VideoState, Visibility
+from tests.support.system import EMAIL, PASSWORD, actor_of, add_video, application, client, system
 
 pytestmark = pytest.mark.anyio
 
@@ -129,14 +136,101 @@ async def test_events_end_for_who_may_no_longer_see_the_video(core: Core, change
                 strangers.start_soon(stranger.run)
                 await stranger.news()
                 async with core.engines.writer(owner) as work:
-                    fields = {
+                    hidden: dict[str, dict[str, Any]] = {
                         "private": {"visibility": Visibility.PRIVATE},
                         "deleted": {"deleted_at": work.now},
-                    }[change]
-                    await changes.change(work, video.id, **fields, progress=0.5)
+                    }
+                    await changes.change(work, video.id, **hidden[change], progress=0.5)
             assert (await known.news()).progress == 0.5
             known.gone.set()
     assert stranger.rest() == [b""]
+
+
+async def test_events_of_all_own_videos_end_with_the_key(core: Core) -> None:
+    """A stolen key that was revoked hears nothing more, however long its stream has been open."""
+    owner = await actor_of(core)
+    video = await add_video(core, owner)
+    made = await core.ask("keys.create", name="stolen", email=EMAIL)
+    app = application(core, await open_faces(core))
+    thief = Listener(app, "/api/v1/videos/mine/events", token=made.token)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(thief.run)
+            await thief.news()
+            await core.runner.run("keys.revoke", owner, key_id=made.key.id)
+            async with core.engines.writer(owner) as work:
+                await changes.change(work, video.id, title="A secret")
+    assert thief.rest() == [b""]
+
+
+async def test_a_silent_stream_ends_with_the_session(core: Core) -> None:
+    """Without any news, the next heartbeat finds out."""
+    async with client(core) as http:
+        await http.post("/api/v1/session", json={"email": EMAIL, "password": PASSWORD})
+        token = http.cookies["headwater"]
+    scope = {
+        "type": "http",
+        PRINCIPAL: await core.ask(
+            "sessions.recognise", kind=ActorKind.SESSION, proof=hash_of(token)
+        ),
+    }
+    faces, request = await open_faces(core), HTTPConnection(scope)
+    said: list[bytes] = []
+    beats = anyio.Event()
+
+    async def send(message: Message) -> None:
+        said.append(message.get("body", b""))
+        if said[-1] == b": \n\n":
+            beats.set()
+
+    async def silence() -> Message:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def nothing() -> list[VideoNews]:
+        return []
+
+    following = Following(
+        faces,
+        "videos-of:somebody",
+        nothing,
+        may_hear=lambda: still_stands(faces, request),
+        ends=False,
+        beat_s=0.01,
+    )
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(following, scope, silence, send))
+            await beats.wait()
+            await core.ask("sessions.log_out", proof=hash_of(token))
+    assert said[-1] == b""
+
+
+async def test_telling_much_is_not_asking_much(core: Core) -> None:
+    """News come as fast as they come: the limit of those who ask has nothing to do with it."""
+    owner = await actor_of(core)
+    video = await add_video(core, owner)
+    listener = Listener(
+        application(core, await open_faces(core)), f"/api/v1/videos/{video.id}/events"
+    )
+    many = 650  # more than may be asked in a minute
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(listener.run)
+            await listener.news()
+            for number in range(1, many + 1):
+                async with core.engines.writer(owner) as work:
+                    work.notices.append(
+                        (topic_of(video.id), _news(video, progress=number / (many + 1)))
+                    )
+                await listener.news()
+            listener.gone.set()
+
+
+def _news(video: Video, **fields: float) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(news_of(video), **fields))
 
 
 async def test_events_of_a_hidden_video_are_a_problem(core: Core) -> None:

@@ -9,7 +9,7 @@ from headwater.faces.kit import Faces, actor_of, principal_of
 from headwater.faces.rest.answers import json_answer, tagged_answer, version_of
 from headwater.faces.rest.bodies import VideoPatch, body_of
 from headwater.faces.rest.documents import answers, events, takes
-from headwater.faces.rest.following import FINAL_ID, Following
+from headwater.faces.rest.following import FINAL_ID, Following, still_stands
 from headwater.faces.rest.views import VideoPage, VideoView, video_view
 from headwater.library.changes import VideoNews, news_of, topic_of
 from headwater.library.list_videos import LARGEST_PAGE, PAGE, Page
@@ -122,7 +122,12 @@ class Videos:
         async def snapshot() -> list[VideoNews]:
             return [await self.faces.runner.run("videos.progress", actor, video_id=video)]
 
-        return Following(self.faces, topic_of(video), snapshot, ends=True)
+        async def may_hear() -> bool:
+            return await still_stands(self.faces, request) and await self.faces.runner.run(
+                "videos.may_see", actor, video_id=video
+            )
+
+        return Following(self.faces, topic_of(video), snapshot, may_hear=may_hear, ends=True)
 
     async def follow_mine(self, request: Request) -> Response:
         """Server-sent events of all the caller's videos: the newest now, then each change."""
@@ -134,7 +139,12 @@ class Videos:
             page: Page = await self.faces.runner.run("videos.mine", actor, limit=LARGEST_PAGE)
             return [news_of(video) for video in page.videos]
 
-        return Following(self.faces, f"videos-of:{actor.account}", snapshot, ends=False)
+        async def may_hear() -> bool:
+            return await still_stands(self.faces, request)
+
+        return Following(
+            self.faces, f"videos-of:{actor.account}", snapshot, may_hear=may_hear, ends=False
+        )
 
 
 def router(faces: Faces) -> APIRouter:
