@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.library import streams_repository
+from headwater.library import changes, streams_repository
 from headwater.library.streams_repository import RETIRED_SERVED_S
 from headwater.model.actor import SYSTEM
 from headwater.model.ids import GenerationId, TrackId
@@ -81,4 +81,26 @@ async def test_a_generation_that_may_be_planned_again_stays(tmp_path: Path) -> N
 
         assert await core.ask("pipeline.tidy") == 1  # the name
 
+        assert await stored(core.blobs, f"{video.id}/{old}/")
+
+
+async def test_a_generation_that_comes_back_stays(tmp_path: Path) -> None:
+    """An encoder that was changed and changed back serves, and keeps, what it once made."""
+    age_s = RETIRED_SERVED_S + MARGIN_S + 1
+    async with system(tmp_path) as core:
+        video = await keep_video(core, core.blobs, age_s=age_s + 60)
+        old = video.generation
+        assert old is not None
+        await keep_generation(core, core.blobs, video.id, GenerationId("new"), PLAN, age_s)
+        async with core.engines.writer(SYSTEM) as work:
+            await generations_repository.retire(work.session, video.id, keep=old, now=work.now)
+            await streams_repository.open_stream(work.session, video.id, old, now=work.now)
+            await changes.change(work, video.id, generation=old)
+
+        await core.ask("pipeline.tidy")
+
+        async with core.engines.reader(SYSTEM) as work:
+            found = await generations_repository.get(work.session, old)
+        assert found is not None
+        assert found.retired_at is None
         assert await stored(core.blobs, f"{video.id}/{old}/")

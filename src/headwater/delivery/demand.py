@@ -14,10 +14,10 @@ from headwater.engines.blobs.port import Blobs, Stored
 from headwater.engines.clock import Clock
 from headwater.engines.notices.port import Notices
 from headwater.engines.work import Units
-from headwater.model.errors import BeingMade, BlobNotFound, RateLimited, Unavailable
+from headwater.model.errors import BeingMade, BlobNotFound, Gone, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.observe.metrics import DEMANDS_WAITING
-from headwater.pipeline import advance
+from headwater.pipeline import advance, generations_repository
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
 
@@ -57,6 +57,7 @@ class Demands:
             RateLimited: *client* waits for too many segments of this video already.
             BeingMade: it was not made within HELD_S.
             Unavailable: too many wait in all, or it cannot be made.
+            Gone: it cannot be made, and another generation has taken the place of its own.
         """
         name = (generation, track, index)
         mine = self._clients.get(client, Counter())
@@ -127,7 +128,13 @@ class Demands:
                 with anyio.move_on_after(LOOK_S):
                     _, body = await anext(news)
                     if body == b"failed":
-                        raise Unavailable(
-                            "This part could not be made just now.", retry_after_s=RETRY_S
-                        )
+                        raise await self._why_not(generation)
         raise BeingMade("This part is still being prepared.", retry_after_s=RETRY_S)
+
+    async def _why_not(self, generation: GenerationId) -> Gone | Unavailable:
+        """Say whether asking for what failed again can help: a replaced generation is done with."""
+        async with self._units.reader() as work:
+            found = await generations_repository.get(work.session, generation)
+        if found is None or found.retired_at is not None:
+            return Gone("This video was made anew; open it again.")
+        return Unavailable("This part could not be made just now.", retry_after_s=RETRY_S)

@@ -28,7 +28,9 @@ HeadwaterError
 └── Unavailable             an engine failed or is busy; the same call may succeed later
     ├── BeingMade           what was asked for is on its way, and took longer than one is held
     └── CodecFailed         a codec process died, timed out or broke a limit
-        └── CannotCopy      these samples cannot be handed on as uploaded: plan without copying
+        └── CannotContinue  what this generation lacks cannot be made any more: open another
+            ├── CannotCopy  these samples cannot be handed on as uploaded: plan without copying
+            └── OtherBuild  another build of the encoder made what is there
 
 A face maps the second level only, so a new leaf never edits a face.
 """
@@ -160,5 +162,13 @@ class CodecFailed(Unavailable):
     code = "codec-failed"
 
 
-class CannotCopy(CodecFailed):
+class CannotContinue(CodecFailed):
+    code = "cannot-continue"
+
+
+class CannotCopy(CannotContinue):
     code = "cannot-copy"
+
+
+class OtherBuild(CannotContinue):
+    code = "other-build"

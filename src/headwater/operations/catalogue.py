@@ -570,6 +570,12 @@ PIPELINE = (
         because="A warm-up gives its turn back, so that no owner waits for another's hundred.",
     ),
     _step(
+        "pipeline.replace_generation",
+        advance.replace_generation,
+        reads=False,
+        because="Bytes of another encoder or a false copy break players: a new name, new bytes.",
+    ),
+    _step(
         "pipeline.list_demands",
         advance.list_demands,
         reads=True,

@@ -13,7 +13,7 @@ from headwater.engines.work import Work
 from headwater.library import changes, streams_repository, videos_repository
 from headwater.model.errors import Gone
 from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
-from headwater.model.job import Job, JobKind
+from headwater.model.job import Job, JobKind, JobState
 from headwater.model.plan import Plan
 from headwater.model.video import Failure, VideoState
 from headwater.pipeline import (
@@ -33,6 +33,7 @@ from headwater.planning.document import decode_plan
 LEASE_S = 30.0  # three missed heartbeats of 10 s
 ENOUGH_DEMANDS = 64
 MOST_SENTENCES = 3  # a file broken everywhere says much the same again and again
+PLAN_AGAIN_S = 600.0  # after planning anew failed for good
 STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
 
 
@@ -98,11 +99,12 @@ async def get_source(*, work: Work, video: VideoId) -> Source:
 async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
     """Make *job*'s video playable: the plan, its tracks and the first stored segments, at once.
 
-    Doing it twice changes nothing: a generation that is already there stays. Raises Gone if the
-    video was deleted meanwhile.
+    Doing it twice changes nothing: a generation that is already there stays. One that replaces
+    another takes nothing back of what the video is. Raises Gone if it was deleted meanwhile.
     """
     session, plan = work.session, planned.plan
-    if await videos_repository.find(session, job.video) is None:
+    before = await videos_repository.find(session, job.video)
+    if before is None:
         raise Gone("The video is gone.")
     if planned.remuxed is not None:
         await generations_repository.set_remuxed(session, job.video, planned.remuxed)
@@ -122,10 +124,10 @@ async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
     await generations_repository.add_stored_bytes(session, job.video, added)
     await generations_repository.retire(session, job.video, keep=planned.generation, now=work.now)
     await streams_repository.open_stream(session, job.video, planned.generation, now=work.now)
+    again = before.state.can_play
     await changes.change(
         work,
         job.video,
-        state=VideoState.PLAYABLE,
         failure=None,
         generation=planned.generation,
         duration_s=plan.duration_s,
@@ -133,13 +135,14 @@ async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
         height_px=plan.video.rungs[-1].height if plan.video else None,
         damage=damage_note(plan),
         progress=0.0,
-        playable_at=work.now,
+        **({} if again else {"state": VideoState.PLAYABLE, "playable_at": work.now}),
     )
     await jobs_repository.finish(session, job.id, now=work.now)
     await jobs_repository.enqueue(
         session, kind=JobKind.WARM, video=job.video, owner=job.owner, now=work.now
     )
-    work.facts.append(("video.playable", msgspec.json.encode({"video": job.video})))
+    if not again:
+        work.facts.append(("video.playable", msgspec.json.encode({"video": job.video})))
     work.notices.append(("jobs", b""))
 
 
@@ -282,6 +285,10 @@ async def record_warm(
     it is when the store is at its budget: eviction would take what warming goes on to make.
     """
     session = work.session
+    video = await videos_repository.get(session, job.video)
+    if video.generation != generation:  # planned anew meanwhile: from its beginning, then
+        await jobs_repository.yield_back(session, job.id, cursor=0, now=work.now)
+        return False
     presences = await generations_repository.presences(session, generation)
     chosen = [presences[track] for track in eligible if track in presences]
     total = sum(p.segments for p in chosen)
@@ -301,15 +308,54 @@ async def record_warm(
         job.video,
         state=VideoState.READY,
         progress=1.0,
-        ready_at=work.now,
+        ready_at=video.ready_at or work.now,
         damage=note,
     )
     await jobs_repository.finish(session, job.id, now=work.now)
     await jobs_repository.enqueue(
         session, kind=JobKind.COMPACT, video=job.video, owner=job.owner, now=work.now
     )
-    work.facts.append(("video.ready", msgspec.json.encode({"video": job.video})))
+    if video.ready_at is None:
+        work.facts.append(("video.ready", msgspec.json.encode({"video": job.video})))
     return True
+
+
+async def replace_generation(
+    *, work: Work, generation: GenerationId, copying: bool, job: Job | None = None
+) -> None:
+    """Plan the video of *generation* anew, unless that is done or on its way.
+
+    Without *copying* its source is never again offered as it is. *job* is the warm-up that could
+    not go on: it ends here, because every new generation gets one of its own. Raises Gone.
+    """
+    session = work.session
+    found = await generations_repository.get(session, generation)
+    video = found and await videos_repository.find(session, found.video)
+    if not video or video.deleted_at is not None:
+        raise Gone("The video is gone.")
+    if not copying:
+        await generations_repository.refuse_copy(session, video.id)
+    if video.generation != generation:  # replaced already, and its new warm-up may be this job
+        if job:
+            await jobs_repository.yield_back(session, job.id, cursor=0, now=work.now)
+        return
+    if job:
+        await jobs_repository.finish(session, job.id, now=work.now)
+    source = await generations_repository.source(session, video.id)
+    planning = [
+        other
+        for other in await jobs_repository.of_video(session, video.id)
+        if other.kind is JobKind.PLAN
+        and (
+            other.state in jobs_repository.LIVE
+            or (other.state is JobState.DEAD and other.updated_at > work.now - PLAN_AGAIN_S)
+        )
+    ]
+    if source is not None and source.extents and not planning:
+        await jobs_repository.enqueue(
+            session, kind=JobKind.PLAN, video=video.id, owner=video.owner, now=work.now
+        )
+        work.notices.append(("jobs", b""))
 
 
 async def demand(*, work: Work, wanted: Sequence[Demand]) -> None:

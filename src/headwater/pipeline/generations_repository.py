@@ -33,10 +33,14 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What a video is made from; *remuxed* is the indexed copy where the container has no index."""
+    """What a video is made from; *remuxed* is the indexed copy where the container has no index.
+
+    *copy_refused* once its own pictures turned out not to be what they seemed when it was planned.
+    """
 
     extents: list[Extent]
     remuxed: list[Extent] | None
+    copy_refused: bool
     filename: str
     size: int
 
@@ -99,15 +103,13 @@ async def of_video(session: Session, video: VideoId) -> list[GenerationId]:
 
 
 async def retire(session: Session, video: VideoId, *, keep: GenerationId, now: float) -> None:
-    """Mark every other generation of *video* as replaced at *now*."""
+    """Mark every other generation of *video* as replaced at *now*, and *keep* as in use (again)."""
+    others = [generations.c.id != keep, generations.c.retired_at.is_(None)]
     await session.execute(
-        update(generations)
-        .where(
-            generations.c.video == video,
-            generations.c.id != keep,
-            generations.c.retired_at.is_(None),
-        )
-        .values(retired_at=now)
+        update(generations).where(generations.c.video == video, *others).values(retired_at=now)
+    )
+    await session.execute(
+        update(generations).where(generations.c.id == keep).values(retired_at=None)
     )
 
 
@@ -177,6 +179,7 @@ async def source(session: Session, video: VideoId) -> Source | None:
     return Source(
         extents=_extents.decode(row["extents"]),
         remuxed=_extents.decode(row["remuxed"]) if row["remuxed"] else None,
+        copy_refused=row["copy_refused"],
         filename=row["filename"],
         size=row["size"],
     )
@@ -196,6 +199,11 @@ async def set_remuxed(session: Session, video: VideoId, extents: Sequence[Extent
         .where(sources.c.video == video)
         .values(remuxed=msgspec.msgpack.encode(list(extents)))
     )
+
+
+async def refuse_copy(session: Session, video: VideoId) -> None:
+    """Remember that the pictures of *video*'s source must never be offered as they are."""
+    await session.execute(update(sources).where(sources.c.video == video).values(copy_refused=True))
 
 
 async def damaged(session: Session, generation: GenerationId) -> int:

@@ -14,8 +14,9 @@ import structlog
 
 from headwater.engines.blobs.port import Blobs
 from headwater.engines.media.port import Media
-from headwater.model.errors import BlobNotFound, Gone, HeadwaterError, StorageFull
+from headwater.model.errors import BlobNotFound, Gone, HeadwaterError, OtherBuild, StorageFull
 from headwater.model.ids import GenerationId, TrackId
+from headwater.model.plan import Plan
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline import bitmap
 from headwater.pipeline.advance import Opened
@@ -90,6 +91,7 @@ class Maker:
 
         Raises:
             StorageFull: there is no room to store it; nothing was made.
+            CannotContinue: this generation lacks what nobody can make any more.
         """
         plan = (await self.material(generation)).plan
         run = plan.video.run_of(index) if plan.video else None
@@ -148,6 +150,7 @@ class Maker:
             await self._record_found(material, present)
             missing = [k for k in run if any(k not in present[track] for track in ours)]
             if missing:
+                self._require_build(material.plan, ours)
                 await self.require_room()
                 async with self._passes[urgent]:
                     left = range(missing[0], run[-1] + 1)
@@ -210,6 +213,11 @@ class Maker:
         if ahead:
             await self._keep(material, {}, 0, already=ahead)
 
+    def _require_build(self, plan: Plan, tracks: Sequence[TrackId]) -> None:
+        """Pass if our encoder made whatever else there is of *tracks*. Raises OtherBuild."""
+        if plan.encoder != self._media.build and any(map(plan.is_encoded, tracks)):
+            raise OtherBuild("Another build of the encoder made the rest of this video.")
+
     async def require_room(self) -> None:
         """Pass if the store takes more. Raises StorageFull."""
         if await self._blobs.free_bytes() < self._floor_bytes:
@@ -234,6 +242,7 @@ class Maker:
             except BlobNotFound:
                 missing.append(track)
         if missing:
+            self._require_build(material.plan, missing)
             await self.require_room()
             whom = "urgent" if urgent else "warm"
             async with turn():

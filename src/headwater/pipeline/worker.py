@@ -18,7 +18,14 @@ from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.forces.backoff import jitter
-from headwater.model.errors import CannotCopy, Gone, HeadwaterError, InvalidInput, StorageFull
+from headwater.model.errors import (
+    CannotContinue,
+    CannotCopy,
+    Gone,
+    HeadwaterError,
+    InvalidInput,
+    StorageFull,
+)
 from headwater.model.ids import GenerationId, JobId, TrackId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
@@ -163,6 +170,9 @@ class Worker:
         except Gone:
             with contextlib.suppress(HeadwaterError):
                 await self._ask("pipeline.forget_generation", generation=demand.generation)
+        except CannotContinue as error:
+            with contextlib.suppress(HeadwaterError):
+                await self._replace(demand.generation, error)
         except HeadwaterError as error:
             log.warning("demand.failed", name=name, error=str(error), code=error.code)
             await anyio.sleep(PAUSE_S)
@@ -216,10 +226,7 @@ class Worker:
                 case JobKind.PLAN:
                     await self._plan(job)
                 case JobKind.WARM:
-                    try:
-                        await self._warm_up(job)
-                    except CannotCopy:  # a new plan, a new generation, and a warm-up of its own
-                        await self._plan_and_record(job, copying=False)
+                    await self._warm_up(job)
                 case JobKind.SWEEP:
                     await self._ask("pipeline.sweep", job=job)
                 case JobKind.COMPACT:
@@ -255,7 +262,7 @@ class Worker:
                     await remove_prefix(self._blobs, f"{job.video}/")
             raise
 
-    async def _plan_and_record(self, job: Job, *, copying: bool = True) -> None:
+    async def _plan_and_record(self, job: Job) -> None:
         source: Source = await self._ask("pipeline.get_source", video=job.video)
         planned = await plan_video(
             job.video,
@@ -263,7 +270,7 @@ class Worker:
             source.remuxed,
             blobs=self._blobs,
             media=self._media,
-            settings=self._settings.planning if copying else NEVER_COPY,
+            settings=NEVER_COPY if source.copy_refused else self._settings.planning,
             secret=self._settings.secret,
             attempt=f"{job.id}-{job.attempts}",
         )
@@ -284,14 +291,29 @@ class Worker:
                 generation, tracks, index, urgent=False, turn=self._turn_to_warm
             )
 
-        await warm_turn(
-            job,
-            generation,
-            ask=self._ask,
-            maker=self._maker,
-            make=make,
-            warmth=self._settings.warmth,
-            at_once=self._settings.encoders,
+        try:
+            await warm_turn(
+                job,
+                generation,
+                ask=self._ask,
+                maker=self._maker,
+                make=make,
+                warmth=self._settings.warmth,
+                at_once=self._settings.encoders,
+            )
+        except CannotContinue as error:
+            await self._replace(generation, error, job=job)
+
+    async def _replace(
+        self, generation: GenerationId, why: CannotContinue, *, job: Job | None = None
+    ) -> None:
+        """Have another generation opened for what *generation* cannot give."""
+        log.info("generation.replaced", generation=generation, code=why.code)
+        await self._ask(
+            "pipeline.replace_generation",
+            generation=generation,
+            copying=not isinstance(why, CannotCopy),
+            job=job,
         )
 
     @contextlib.asynccontextmanager

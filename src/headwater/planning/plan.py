@@ -10,7 +10,7 @@ from functools import partial
 from headwater.containers.table import SourceIndex
 from headwater.model.errors import UnreadableMedia
 from headwater.model.look import Look
-from headwater.model.plan import Plan, VideoPlan
+from headwater.model.plan import ENCODER_ENDS, Plan, VideoPlan
 from headwater.planning.audio import Pictures, plan_audio
 from headwater.planning.copy import HIGH_DYNAMIC_RANGE, is_dear, source_rung
 from headwater.planning.cuts import FREE_GAP_S, LONGEST_S, Cuts, cut_video
@@ -75,7 +75,7 @@ def make_plan(
         duration_s=duration_s,
         ends_early_s=None if index.truncated_at_s is None else duration_s,
         remuxed=remuxed,
-        config=f"{encoder} plan-{VERSION}",
+        config=f"{encoder}{ENCODER_ENDS}{VERSION}",
         video=video,
         audio=audio,
         notes=[*index.notes, *notes],

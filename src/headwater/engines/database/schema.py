@@ -130,6 +130,7 @@ sources = Table(  # what a video is made from: an ordered list of extents
     Column("size", BigInteger, nullable=False),
     Column("extents", LargeBinary, nullable=False),  # msgpack list[Extent]
     Column("remuxed", LargeBinary),  # msgpack list[Extent] of the indexed copy, if one was needed
+    Column("copy_refused", Boolean, nullable=False, server_default="0"),  # a copy of it has failed
 )
 
 generations = Table(

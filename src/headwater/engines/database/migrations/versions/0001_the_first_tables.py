@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("extents", sa.LargeBinary(), nullable=False),
         sa.Column("remuxed", sa.LargeBinary(), nullable=True),
+        sa.Column("copy_refused", sa.Boolean(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["video"], ["videos.id"], name=op.f("fk_sources_video"), ondelete="CASCADE"
         ),
