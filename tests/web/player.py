@@ -19,7 +19,8 @@ LOOK = """() => {
     state: player.state, trouble: player.trouble, preparing: player.preparing,
     quality: player.quality, qualities: player.qualities, chosen: player.chosen,
     engine: player.engine?.kind, time: video.currentTime, duration: player.duration,
-    paused: video.paused, speed: video.playbackRate, muted: video.muted, volume: video.volume,
+    paused: video.paused, muted: video.muted, volume: video.volume,
+    speed: video.defaultPlaybackRate, // its playbackRate is 0 while bytes are waited for
     frames: video.getVideoPlaybackQuality().totalVideoFrames, height: video.videoHeight,
   } : {};
 }"""

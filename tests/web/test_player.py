@@ -12,6 +12,7 @@ from tests.web.player import Seen, ask_until, look, watch_until
 
 pytestmark = pytest.mark.anyio
 BUDGET_BYTES = 350_000
+CUES = "WEBVTT\n\n00:00.000 --> 00:06.000\nUp the <i>valley</i> &amp; beyond\n"
 
 
 async def open_video(page: Page, video: str, query: str = "") -> None:
@@ -131,7 +132,7 @@ async def test_it_resumes_where_one_left(open_page: OpenPage, video: str) -> Non
         await page.evaluate(
             "kept => localStorage.setItem('headwater.positions', JSON.stringify(kept))", remembered
         )
-        await page.evaluate("document.querySelector('headwater-player').started = false")
+        await page.evaluate("document.querySelector('headwater-player').place.started = false")
         await open_video(page, video)
         assert (await look(page))["time"] >= 2
         await page.get_by_role("button", name="Start over").click()
@@ -160,6 +161,53 @@ async def test_a_segment_that_is_not_there_yet_is_waited_for(
         await watch_until(page, lambda seen: seen["preparing"])
         await watch_until(page, lambda seen: seen["frames"] > 5 and not seen["preparing"])
         assert refused == 3
+
+
+async def test_captions_given_as_a_track_are_shown(open_page: OpenPage, video: str) -> None:
+    """The button turns a `<track>` on and off, its words stay above the controls, and it is
+    remembered; what is drawn are the words, not their mark-up.
+    """
+
+    async def with_track(route: Route) -> None:
+        answer = await route.fetch()
+        track = '<track kind="captions" src="/walk.vtt" srclang="en" label="English">'
+        body = (await answer.text()).replace("</video>", f"{track}</video>")
+        await route.fulfill(response=answer, body=body)
+
+    async with open_page() as page:
+        await page.route("**/watch/*", with_track)
+        await page.route(
+            "**/walk.vtt", lambda route: route.fulfill(body=CUES, content_type="text/vtt")
+        )
+        await open_video(page, video)
+        await page.evaluate("document.querySelector('video').loop = true")
+        button = page.get_by_role("button", name="Captions", exact=True)
+        words = page.get_by_text("Up the valley & beyond", exact=True)
+        assert await words.count() == 0
+
+        await page.keyboard.press("c")
+        await words.wait_for()
+        assert await button.get_attribute("aria-pressed") == "true"
+        await page.mouse.move(300, 300)
+        drawn, bar = await words.bounding_box(), await page.locator("#stage .bar").bounding_box()
+        assert drawn
+        assert bar
+        assert drawn["y"] + drawn["height"] <= bar["y"]
+
+        await page.reload()
+        await words.wait_for()
+        await button.click()
+        await words.wait_for(state="detached")
+        assert await button.get_attribute("aria-pressed") == "false"
+
+
+async def test_without_captions_the_button_says_so(open_page: OpenPage, video: str) -> None:
+    async with open_page() as page:
+        await open_video(page, video)
+        button = page.get_by_role("button", name="This video has no captions")
+        assert await button.is_disabled()
+        await page.locator("headwater-player .settings").click()
+        assert await page.get_by_role("menuitem", name="Captions").count() == 0
 
 
 async def test_a_broken_line_is_said_and_mended(open_page: OpenPage, video: str) -> None:

@@ -4,14 +4,16 @@ import { player as texts } from "../../texts/en.json";
 import { say } from "../shared/texts";
 import { clock } from "../shared/words";
 import type { Choice } from "./engine";
-import { type HeadwaterPlayer, SPEEDS } from "./element";
+import * as acts from "./acts";
+import type { HeadwaterPlayer } from "./element";
 import * as icons from "./icons";
 import type { Menu, MenuPage } from "./menu";
 import "./menu";
 import "./seek";
 
 export function controls(player: HeadwaterPlayer): TemplateResult {
-  const { shown, paused, trouble } = player;
+  const { paused, trouble } = player;
+  const shown = player.fading.shown;
   return html`
     <div class="frame ${shown ? "shown" : "idle"}">
       <slot name="media"></slot>
@@ -40,7 +42,7 @@ function onSurface(player: HeadwaterPlayer, event: PointerEvent): void {
 
 /** A double click fills the screen; a double tap on the left or right third jumps ten seconds. */
 function onDouble(player: HeadwaterPlayer, event: MouseEvent): void {
-  if (!touched) return player.toggleFullscreen();
+  if (!touched) return acts.toggleFullscreen(player);
   const box = player.getBoundingClientRect();
   const share = (event.clientX - box.left) / box.width;
   if (share < 0.35) player.skip(-10);
@@ -98,7 +100,7 @@ function bar(player: HeadwaterPlayer, paused: boolean): TemplateResult {
         @click=${() => toggleMenu(player)}>${icons.SETTINGS}${player.qualities.length ? html`<span class="now">${qualityLabel(player)}</span>` : nothing}</button>
       ${pip(player)}
       ${full ? nothing : theatre(player)}
-      ${button(full ? texts.fullscreen_leave : texts.fullscreen, full ? icons.FULL_LEAVE : icons.FULL, () => player.toggleFullscreen(), "full")}
+      ${button(full ? texts.fullscreen_leave : texts.fullscreen, full ? icons.FULL_LEAVE : icons.FULL, () => acts.toggleFullscreen(player), "full")}
     </div>
   </div>`;
 }
@@ -112,11 +114,10 @@ function volume(player: HeadwaterPlayer): TemplateResult {
   const level = video?.muted ? 0 : (video?.volume ?? 1);
   const icon = level === 0 ? icons.MUTE : level < 0.5 ? icons.QUIET : icons.LOUD;
   const slide = (event: Event): void => {
-    video.muted = false;
-    video.volume = (event.target as HTMLInputElement).valueAsNumber;
+    acts.setVolume(player, (event.target as HTMLInputElement).valueAsNumber);
   };
   return html`<div class="volume">
-    ${button(video?.muted ? texts.unmute : texts.mute, icon, () => player.toggleMute(), "mute")}
+    ${button(video?.muted ? texts.unmute : texts.mute, icon, () => acts.toggleMute(player), "mute")}
     <input type="range" min="0" max="1" step="0.05" .value=${String(level)} aria-label=${texts.volume}
       aria-valuetext="${Math.round(level * 100)} %" @input=${slide} />
   </div>`;
@@ -126,19 +127,19 @@ function captionsButton(player: HeadwaterPlayer, captions: Choice[]): TemplateRe
   const on = captions.some((choice) => choice.active);
   const label = captions.length ? texts.captions : texts.captions_none;
   return html`<button aria-label=${label} title=${label} aria-pressed=${on} ?disabled=${!captions.length}
-    @click=${() => player.toggleCaptions()}>${icons.CAPTIONS}</button>`;
+    @click=${() => acts.toggleCaptions(player)}>${icons.CAPTIONS}</button>`;
 }
 
 function pip(player: HeadwaterPlayer): TemplateResult | typeof nothing {
   if (!document.pictureInPictureEnabled) return nothing;
   const inside = document.pictureInPictureElement === player.video;
-  return button(inside ? texts.pip_leave : texts.pip, icons.PIP, () => player.togglePictureInPicture(), "pip swap");
+  return button(inside ? texts.pip_leave : texts.pip, icons.PIP, () => acts.togglePictureInPicture(player), "pip swap");
 }
 
 function theatre(player: HeadwaterPlayer): TemplateResult {
   const on = "theatre" in document.documentElement.dataset;
   const label = on ? texts.theatre_leave : texts.theatre;
-  return button(label, on ? icons.THEATRE_LEAVE : icons.THEATRE, () => player.toggleTheatre(), "theatre swap");
+  return button(label, on ? icons.THEATRE_LEAVE : icons.THEATRE, () => acts.toggleTheatre(player), "theatre swap");
 }
 
 // The menu
@@ -197,11 +198,11 @@ function qualityPage(player: HeadwaterPlayer): MenuPage {
 }
 
 function speedPage(player: HeadwaterPlayer): MenuPage {
-  const now = player.video?.playbackRate ?? 1;
-  const options = SPEEDS.map((speed) => ({
+  const now = acts.speedOf(player);
+  const options = acts.SPEEDS.map((speed) => ({
     label: speedLabel(speed),
     active: speed === now,
-    choose: () => player.setSpeed(speed),
+    choose: () => acts.setSpeed(player, speed),
   }));
   return { name: "speed", label: texts.speed, value: speedLabel(now), options };
 }
@@ -213,11 +214,11 @@ function captionsPage(player: HeadwaterPlayer, captions: Choice[]): MenuPage {
     label: texts.captions,
     value: captions.find(({ active }) => active)?.label || texts.captions_off,
     options: [
-      { ...off, choose: () => player.chooseCaptions(null) },
+      { ...off, choose: () => acts.chooseCaptions(player, null) },
       ...captions.map((choice) => ({
         label: choice.label || languageName(choice.language, choice.id),
         active: choice.active,
-        choose: () => player.chooseCaptions(choice.id),
+        choose: () => acts.chooseCaptions(player, choice.id),
       })),
     ],
   };

@@ -4,99 +4,35 @@
  * Without scripts the <video controls> inside it plays by itself where the browser can. Tests and
  * pages read `video`, `quality`, `qualities`, `chosen`, `state`, `preparing` and `trouble`.
  */
-import { LitElement, type PropertyValues } from "lit";
+import type { PropertyValues } from "lit";
 import { player as texts } from "../../texts/en.json";
 import { say } from "../shared/texts";
 import { clock, moment } from "../shared/words";
-import { type Engine, type Trouble, openEngine } from "./engine";
+import { type Trouble, openEngine } from "./engine";
+import { recallCaptions, speedOf } from "./acts";
+import { Fading } from "./fading";
 import { onKey } from "./keys";
-import { readPosition, readSettings, writePosition, writeSettings } from "./memory";
+import { Place, readSettings, writeSettings } from "./memory";
+import { PlayerState } from "./state";
 import { styles } from "./styles";
 import { controls } from "./controls";
 import type { SeekBar } from "./seek";
 import type { Menu } from "./menu";
 
-const FADE_MS = 2000;
 const CHIP_MS = 6000;
 const SAVE_EVERY_S = 5;
-export const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
+const RENEW_AGAIN_MS = 30_000; // a manifest that names what is gone is not asked for in a loop
 
-export type State = "idle" | "loading" | "ready" | "failed";
-
-export class HeadwaterPlayer extends LitElement {
+export class HeadwaterPlayer extends PlayerState {
   static override styles = styles;
-  static override properties = {
-    videoId: { attribute: "video-id" },
-    name: {},
-    hls: {},
-    dash: {},
-    manifest: {},
-    storyboard: {},
-    duration: { type: Number },
-    progress: { type: Number },
-    autoplay: { type: Boolean },
-    soundOnly: { type: Boolean, attribute: "sound-only" },
-    state: { state: true },
-    paused: { state: true },
-    buffering: { state: true },
-    preparing: { state: true },
-    trouble: { state: true },
-    shown: { state: true },
-    chip: { state: true },
-    news: { state: true },
-    chosen: { state: true },
-  };
-  declare videoId: string;
-  declare name: string;
-  declare hls: string;
-  declare dash: string;
-  /** Which manifest plays where Media Source is there: "hls" (default) or "dash". */
-  declare manifest: "hls" | "dash";
-  declare storyboard: string;
-  declare duration: number;
-  /** The share of the video that exists in every quality, from its start. */
-  declare progress: number;
-  declare autoplay: boolean;
-  /** There is no picture: something quiet takes its place, and the controls stay. */
-  declare soundOnly: boolean;
-  declare state: State;
-  declare paused: boolean;
-  declare buffering: boolean;
-  /** The server is making what is asked for and told us to wait. */
-  declare preparing: boolean;
-  declare trouble: Trouble | null;
-  declare shown: boolean;
-  declare chip: string | null;
-  declare news: string;
-  /** The height somebody chose, null for Auto. */
-  declare chosen: number | null;
-  video!: HTMLVideoElement;
-  engine: Engine | null = null;
   private connection = new AbortController();
-  private fading = 0;
+  /** The language that the captions button turns on again. */
+  captionsLanguage = "";
+  private readonly place = new Place(this);
+  readonly fading = new Fading(this, () => this.isInUse());
   private chipTimer = 0;
   private frame = 0;
-  private savedAt = 0;
-  private started = false;
-  private renewed = false;
-
-  constructor() {
-    super();
-    Object.assign(this, { videoId: "", name: "", hls: "", dash: "", manifest: "hls", storyboard: "" });
-    Object.assign(this, { duration: 0, progress: 1, soundOnly: false });
-    Object.assign(this, { autoplay: false, state: "idle", paused: true, buffering: false, preparing: false });
-    Object.assign(this, { trouble: null, shown: true, chip: null, news: "", chosen: null });
-  }
-
-  /** The height that plays now, null until it is known. */
-  get quality(): number | null {
-    return this.engine?.playing()?.height ?? null;
-  }
-
-  /** The heights there are, lowest first. */
-  get qualities(): number[] {
-    return [...new Set(this.engine?.qualities().map(({ height }) => height) ?? [])];
-  }
+  private renewedAt = -Infinity;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -113,7 +49,7 @@ export class HeadwaterPlayer extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.savePosition();
+    this.place.save();
     this.connection.abort();
     cancelAnimationFrame(this.frame);
     void this.engine?.destroy();
@@ -128,16 +64,14 @@ export class HeadwaterPlayer extends LitElement {
     on(this.video, "play pause ended", () => this.onPlayback());
     on(this.video, "waiting stalled seeking", () => this.onWaiting());
     on(this.video, "playing canplay seeked timeupdate", () => this.onFlowing());
-    on(this.video, "timeupdate", () => this.savePosition(SAVE_EVERY_S));
+    on(this.video, "timeupdate", () => this.place.save(SAVE_EVERY_S));
     on(this.video, "progress seeked loadeddata", () => this.draw());
     on(this.video, "durationchange", () => this.onDuration());
     on(this.video, "volumechange ratechange", () => this.onSettings());
     on(this.video, "enterpictureinpicture leavepictureinpicture", () => this.requestUpdate());
     on(document, "fullscreenchange", () => this.requestUpdate());
-    on(document, "keydown", (event) => onKey(this, event as KeyboardEvent) && this.wake());
-    on(window, "pagehide", () => this.savePosition());
-    on(this, "pointermove pointerdown focusin", () => this.wake());
-    on(this, "pointerleave", () => this.fade(300));
+    on(document, "keydown", (event) => onKey(this, event as KeyboardEvent) && this.fading.wake());
+    on(window, "pagehide", () => this.place.save());
   }
 
   private async start(at_s: number | null = null): Promise<void> {
@@ -147,7 +81,9 @@ export class HeadwaterPlayer extends LitElement {
     const start_s = at_s ?? this.startTime();
     try {
       const dash = this.manifest === "dash" && this.dash !== "";
-      this.engine = await openEngine(this.video, dash, {
+      await this.updateComplete; // the captions' place is drawn
+      const captions = this.renderRoot.querySelector<HTMLElement>(".captions")!;
+      this.engine = await openEngine({ video: this.video, captions }, dash, {
         change: () => this.onTracks(),
         preparing: (yes) => this.onPreparing(yes),
         trouble: (kind) => this.fail(kind),
@@ -161,17 +97,17 @@ export class HeadwaterPlayer extends LitElement {
     }
     if (this.state !== "loading") return;
     this.state = "ready";
+    recallCaptions(this);
     this.onTracks();
     if (this.autoplay) this.video.play().catch(() => {}); // not allowed: the big button waits
   }
 
-  /** `?t=` first, then where this browser stopped. */
+  /** Where to start: `?t=` first, then where this browser stopped, which a chip says. */
   private startTime(): number | null {
     const asked = moment(new URLSearchParams(location.search).get("t"));
-    if (asked !== null) return asked;
-    const left = readPosition(this.videoId);
+    const left = asked === null ? this.place.left() : null;
     if (left !== null) this.showChip(say(texts.resumed, { time: clock(left) }));
-    return left;
+    return asked ?? left;
   }
 
   override firstUpdated(): void {
@@ -179,16 +115,16 @@ export class HeadwaterPlayer extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (changed.has("duration")) this.draw();
+    if (changed.has("duration") || this.fading.shown) this.draw();
   }
 
   // What the video says
 
   private onPlayback(): void {
     this.paused = this.video.paused;
-    if (!this.paused) this.started = true;
-    if (this.video.ended) this.savePosition();
-    this.wake();
+    if (!this.paused) this.place.started = true;
+    if (this.video.ended) this.place.save();
+    this.fading.wake();
     this.draw();
     cancelAnimationFrame(this.frame);
     if (!this.paused) this.follow();
@@ -196,7 +132,7 @@ export class HeadwaterPlayer extends LitElement {
 
   /** Move the bar with every frame while it can be seen. */
   private follow = (): void => {
-    if (this.shown) this.draw();
+    if (this.fading.shown) this.draw();
     this.frame = requestAnimationFrame(this.follow);
   };
 
@@ -223,8 +159,8 @@ export class HeadwaterPlayer extends LitElement {
   }
 
   private onSettings(): void {
-    const { volume, muted, playbackRate: speed } = this.video;
-    writeSettings({ volume, muted, speed });
+    const { volume, muted } = this.video;
+    writeSettings({ volume, muted, speed: speedOf(this) });
     this.requestUpdate();
   }
 
@@ -239,14 +175,15 @@ export class HeadwaterPlayer extends LitElement {
   }
 
   private fail(kind: Trouble): void {
-    this.savePosition();
-    if (kind === "gone" && this.started && !this.renewed) {
-      this.renewed = true; // the video was made anew under other addresses: ask for those, once
-      void this.renew();
-      return;
+    this.place.save();
+    const now = performance.now();
+    if (kind === "gone" && this.place.started && now - this.renewedAt > RENEW_AGAIN_MS) {
+      this.renewedAt = now; // the video was made anew under other addresses: ask for those, once
+      return void this.renew();
     }
     this.trouble = kind;
     this.state = "failed";
+    this.video.pause();
   }
 
   // What people ask for
@@ -266,59 +203,10 @@ export class HeadwaterPlayer extends LitElement {
     this.seek(this.video.currentTime + seconds);
   }
 
-  toggleMute(): void {
-    this.video.muted = !this.video.muted;
-  }
-
-  changeVolume(by: number): void {
-    this.video.muted = false;
-    this.video.volume = Math.min(1, Math.max(0, this.video.volume + by));
-  }
-
-  setSpeed(speed: number): void {
-    this.video.defaultPlaybackRate = speed;
-    this.video.playbackRate = speed;
-    this.news = `${texts.speed} ${speed}×`;
-  }
-
-  changeSpeed(steps: number): void {
-    const at = SPEEDS.findIndex((speed) => speed >= this.video.playbackRate);
-    const next = SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, at + steps))];
-    if (next) this.setSpeed(next);
-  }
-
   /** Stay on the quality of this height, or choose automatically again with null. */
   choose(height: number | null): void {
     this.chosen = height;
     this.engine?.choose(height);
-  }
-
-  toggleCaptions(): void {
-    const all = this.engine?.captions() ?? [];
-    const active = all.some((choice) => choice.active);
-    if (all.length) this.chooseCaptions(active ? null : (all[0]?.id ?? null));
-  }
-
-  chooseCaptions(id: number | null): void {
-    this.engine?.chooseCaptions(id);
-    this.requestUpdate();
-  }
-
-  toggleFullscreen(): void {
-    if (document.fullscreenElement === this) return void document.exitFullscreen();
-    const video = this.video as HTMLVideoElement & { webkitEnterFullscreen?: () => void };
-    if (this.requestFullscreen) void this.requestFullscreen().catch(() => {});
-    else video.webkitEnterFullscreen?.();
-  }
-
-  togglePictureInPicture(): void {
-    const leaving = document.pictureInPictureElement === this.video;
-    void (leaving ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => {});
-  }
-
-  toggleTheatre(): void {
-    this.dispatchEvent(new CustomEvent("headwater-theatre", { bubbles: true }));
-    this.requestUpdate();
   }
 
   /** Go on after trouble from where it happened. */
@@ -332,34 +220,18 @@ export class HeadwaterPlayer extends LitElement {
   /** Start the engine again, with the manifest of now, where playback was. */
   private async renew(): Promise<void> {
     const { currentTime, paused } = this.video;
+    const playing = !paused || this.trouble !== null;
     this.trouble = null;
     const old = this.engine;
     this.engine = null;
     await old?.destroy();
     await this.start(currentTime);
-    if (!paused) await this.video.play().catch(() => {});
+    if (playing && !this.trouble) await this.video.play().catch(() => {});
   }
 
   startOver(): void {
     this.chip = null;
     this.seek(0);
-  }
-
-  // What shows and when it fades
-
-  wake(): void {
-    if (!this.shown) this.draw();
-    this.shown = true;
-    this.fade(FADE_MS);
-  }
-
-  private fade(after_ms: number): void {
-    clearTimeout(this.fading);
-    this.fading = window.setTimeout(() => {
-      const menu = this.renderRoot.querySelector<Menu>("headwater-menu");
-      const byKeyboard = this.shadowRoot?.activeElement?.matches(":focus-visible");
-      this.shown = this.paused || this.soundOnly || !!menu?.open || !!byKeyboard;
-    }, after_ms);
   }
 
   private showChip(words: string): void {
@@ -370,11 +242,11 @@ export class HeadwaterPlayer extends LitElement {
     }, CHIP_MS);
   }
 
-  private savePosition(every_s = 0): void {
-    const { currentTime } = this.video;
-    if (!this.started || Math.abs(currentTime - this.savedAt) < every_s) return;
-    this.savedAt = currentTime;
-    writePosition(this.videoId, this.video.ended ? 0 : currentTime, this.duration);
+  /** The controls stay: somebody uses them, or there is no picture to see instead. */
+  private isInUse(): boolean {
+    const menu = this.renderRoot.querySelector<Menu>("headwater-menu");
+    const byKeyboard = this.shadowRoot?.activeElement?.matches(":focus-visible");
+    return this.paused || this.soundOnly || !!menu?.open || !!byKeyboard;
   }
 
   override render() {

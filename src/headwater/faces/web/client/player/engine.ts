@@ -2,9 +2,8 @@
  * What the controls need from playback, over Shaka where there is Media Source and over the
  * browser's own HLS where there is not. Nothing else in the player knows which of them plays.
  */
-import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
-import { patientScheme } from "./network";
-import { warmFirst } from "./warm";
+import { NativeEngine } from "./native";
+import { type Library, ShakaEngine } from "./shaka";
 
 export interface Quality {
   id: number;
@@ -31,6 +30,12 @@ export interface News {
   warmUpTo(): number;
 }
 
+/** Where an engine plays: captions it draws itself go into `captions`, which keeps off the controls. */
+export interface Screen {
+  video: HTMLVideoElement;
+  captions: HTMLElement;
+}
+
 export interface Engine {
   readonly kind: "shaka" | "native";
   load(address: string, start_s: number | null): Promise<void>;
@@ -47,10 +52,9 @@ export interface Engine {
   destroy(): Promise<void>;
 }
 
-type Library = typeof shaka;
-
 /** Start the engine that this browser can run; `dash` picks the manifest kind Shaka reads. */
-export async function openEngine(video: HTMLVideoElement, dash: boolean, news: News): Promise<Engine> {
+export async function openEngine(screen: Screen, dash: boolean, news: News): Promise<Engine> {
+  const { video } = screen;
   if (!("MediaSource" in window) && !("ManagedMediaSource" in window)) {
     if (video.canPlayType("application/vnd.apple.mpegurl")) return new NativeEngine(video, news);
     throw new Error("unsupported");
@@ -59,232 +63,7 @@ export async function openEngine(video: HTMLVideoElement, dash: boolean, news: N
     ? await import("shaka-player/dist/shaka-player.dash-es2021.js")
     : await import("shaka-player/dist/shaka-player.hls-es2021.js");
   const library = ((loaded as { default?: Library }).default ?? loaded) as Library;
-  const engine = new ShakaEngine(library, video, news);
+  const engine = new ShakaEngine(library, screen, news);
   await engine.attach();
   return engine;
-}
-
-class ShakaEngine implements Engine {
-  readonly kind = "shaka";
-  private readonly player: shaka.Player;
-  private waits = 0;
-
-  constructor(
-    library: Library,
-    private readonly video: HTMLVideoElement,
-    private readonly news: News,
-  ) {
-    const { NetworkingEngine } = library.net;
-    const scheme = patientScheme(library, (yes) => this.wait(yes));
-    for (const name of ["http", "https"]) {
-      NetworkingEngine.registerScheme(name, scheme, NetworkingEngine.PluginPriority.APPLICATION, true);
-    }
-    this.player = new library.Player();
-    this.player.configure(CONFIGURATION);
-    this.player.configure("abrFactory", warmFirst(library, () => this.isWarm()));
-    for (const name of ["trackschanged", "adaptation", "variantchanged", "textchanged", "loaded"]) {
-      this.player.addEventListener(name, () => this.news.change());
-    }
-    this.player.addEventListener("error", (event) => {
-      const error = (event as unknown as { detail: shaka.util.Error }).detail;
-      if (error.severity === 2) this.news.trouble(troubleOf(error));
-    });
-  }
-
-  attach(): Promise<void> {
-    return this.player.attach(this.video);
-  }
-
-  async load(address: string, start_s: number | null): Promise<void> {
-    try {
-      await this.player.load(address, start_s);
-    } catch (error) {
-      if ((error as shaka.util.Error).code !== 7000) this.news.trouble(troubleOf(error)); // LOAD_INTERRUPTED
-    }
-  }
-
-  qualities(): Quality[] {
-    const tracks = this.player.getVideoTracks().map(asQuality);
-    return tracks.sort((a, b) => a.height - b.height || a.bandwidth - b.bandwidth);
-  }
-
-  playing(): Quality | null {
-    const active = this.player.getVideoTracks().findIndex((track) => track.active);
-    return active < 0 ? null : asQuality(this.player.getVideoTracks()[active]!, active);
-  }
-
-  choose(height: number | null): void {
-    this.player.configure("abr.enabled", height === null);
-    if (height === null) return;
-    const matching = this.qualities().filter((quality) => quality.height === height);
-    const best = matching.at(-1);
-    const track = best && this.player.getVideoTracks()[best.id];
-    // What is buffered beyond two seconds is thrown away, so that the change is seen soon.
-    if (track) this.player.selectVideoTrack(track, true, 2);
-  }
-
-  audio(): Choice[] {
-    return this.player.getAudioTracks().map((track, id) => ({
-      id,
-      label: track.label ?? "",
-      language: track.language,
-      active: track.active,
-    }));
-  }
-
-  chooseAudio(id: number): void {
-    const track = this.player.getAudioTracks()[id];
-    if (track) this.player.selectAudioTrack(track);
-  }
-
-  captions(): Choice[] {
-    return this.player.getTextTracks().map((track, id) => ({
-      id,
-      label: track.label ?? "",
-      language: track.language,
-      active: track.active,
-    }));
-  }
-
-  chooseCaptions(id: number | null): void {
-    this.player.selectTextTrack(id === null ? null : this.player.getTextTracks()[id]);
-  }
-
-  retry(): boolean {
-    return this.player.retryStreaming(0.1);
-  }
-
-  destroy(): Promise<void> {
-    return this.player.destroy();
-  }
-
-  /** What is fetched next exists already, in every quality. */
-  private isWarm(): boolean {
-    const { buffered, currentTime } = this.video;
-    const end = buffered.length ? buffered.end(buffered.length - 1) : currentTime;
-    return Math.max(end, currentTime) + AHEAD_S <= this.news.warmUpTo();
-  }
-
-  private wait(yes: boolean): void {
-    this.waits = yes ? this.waits + 1 : 0;
-    this.news.preparing(this.waits > 0);
-  }
-}
-
-const AHEAD_S = 8; // two segments
-
-const CONFIGURATION = {
-  abr: {
-    defaultBandwidthEstimate: 4_500_000, // as the manifest's first variant; measured from then on
-    useNetworkInformation: false,
-    cacheLoadThreshold: 1, // immutable segments are never asked for twice, so fast means fast
-    restrictToElementSize: true,
-    switchInterval: 4, // one segment
-  },
-  manifest: { retryParameters: { maxAttempts: 6, baseDelay: 500, timeout: 30_000, connectionTimeout: 20_000 } },
-  streaming: {
-    bufferingGoal: 24,
-    bufferBehind: 60,
-    rebufferingGoal: 0.5,
-    loadTimeout: 0,
-    // A missing segment is held up to 8 s and then retried as told, so only silence counts as failure.
-    retryParameters: {
-      maxAttempts: 8,
-      baseDelay: 500,
-      backoffFactor: 1.6,
-      fuzzFactor: 0.4,
-      timeout: 0,
-      stallTimeout: 15_000,
-      connectionTimeout: 0,
-    },
-  },
-};
-
-function asQuality(track: shaka.extern.VideoTrack, id: number): Quality {
-  const height = Math.min(track.width ?? 0, track.height ?? 0) || (track.height ?? 0);
-  return { id, height, bandwidth: track.bandwidth };
-}
-
-function troubleOf(error: unknown): Trouble {
-  const { code, category, data } = error as shaka.util.Error & { data: unknown[] };
-  if (category === 1) {
-    const status = code === 1001 ? Number(data[1]) : 0; // BAD_HTTP_STATUS
-    if (status === 401 || status === 403) return "login";
-    return status === 404 || status === 410 ? "gone" : "network";
-  }
-  if (category === 3) return "decode";
-  return category === 4 && code === 4032 ? "unsupported" : "other"; // CONTENT_UNSUPPORTED_BY_BROWSER
-}
-
-/** HLS by the browser itself (iPhones without Managed Media Source): it alone chooses the quality. */
-class NativeEngine implements Engine {
-  readonly kind = "native";
-  private readonly ending = new AbortController();
-
-  constructor(
-    private readonly video: HTMLVideoElement,
-    private readonly news: News,
-  ) {
-    const { signal } = this.ending;
-    video.addEventListener("error", () => this.news.trouble(nativeTrouble(video.error)), { signal });
-    for (const name of ["loadedmetadata", "resize"]) {
-      video.addEventListener(name, () => this.news.change(), { signal });
-    }
-    video.textTracks.addEventListener("change", () => this.news.change(), { signal });
-  }
-
-  async load(address: string, start_s: number | null): Promise<void> {
-    this.video.src = address;
-    if (start_s) this.video.currentTime = start_s;
-  }
-
-  qualities(): Quality[] {
-    return [];
-  }
-
-  playing(): Quality | null {
-    const height = Math.min(this.video.videoWidth, this.video.videoHeight);
-    return height ? { id: 0, height, bandwidth: 0 } : null;
-  }
-
-  choose(): void {}
-
-  audio(): Choice[] {
-    return [];
-  }
-
-  chooseAudio(): void {}
-
-  captions(): Choice[] {
-    return Array.from(this.video.textTracks, (track, id) => ({
-      id,
-      label: track.label,
-      language: track.language,
-      active: track.mode === "showing",
-    }));
-  }
-
-  chooseCaptions(id: number | null): void {
-    Array.from(this.video.textTracks).forEach((track, index) => {
-      track.mode = index === id ? "showing" : "disabled";
-    });
-  }
-
-  retry(): boolean {
-    const { currentTime } = this.video;
-    this.video.load();
-    this.video.currentTime = currentTime;
-    return true;
-  }
-
-  async destroy(): Promise<void> {
-    this.ending.abort();
-    this.video.removeAttribute("src");
-    this.video.load();
-  }
-}
-
-function nativeTrouble(error: MediaError | null): Trouble {
-  if (error?.code === MediaError.MEDIA_ERR_NETWORK) return "network";
-  return error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED ? "gone" : "decode";
 }

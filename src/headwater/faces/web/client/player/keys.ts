@@ -1,4 +1,5 @@
 /** The keyboard of the player: what each key does, once, for the player and for the page around it. */
+import * as acts from "./acts";
 import type { HeadwaterPlayer } from "./element";
 
 type Act = (player: HeadwaterPlayer) => void;
@@ -10,18 +11,18 @@ const PAGE_KEYS: Record<string, Act> = {
   l: (player) => player.skip(10),
   ArrowLeft: (player) => player.skip(-5),
   ArrowRight: (player) => player.skip(5),
-  f: (player) => player.toggleFullscreen(),
-  m: (player) => player.toggleMute(),
-  c: (player) => player.toggleCaptions(),
-  t: (player) => player.toggleTheatre(),
-  "<": (player) => player.changeSpeed(-1),
-  ">": (player) => player.changeSpeed(1),
+  f: acts.toggleFullscreen,
+  m: acts.toggleMute,
+  c: acts.toggleCaptions,
+  t: acts.toggleTheatre,
+  "<": (player) => acts.changeSpeed(player, -1),
+  ">": (player) => acts.changeSpeed(player, 1),
 };
 
 /** These scroll or jump in a page, so they are the player's only while the focus is in it. */
 const PLAYER_KEYS: Record<string, Act> = {
-  ArrowUp: (player) => player.changeVolume(0.05),
-  ArrowDown: (player) => player.changeVolume(-0.05),
+  ArrowUp: (player) => acts.changeVolume(player, 0.05),
+  ArrowDown: (player) => acts.changeVolume(player, -0.05),
   Home: (player) => player.seek(0),
   End: (player) => player.seek(player.duration),
 };

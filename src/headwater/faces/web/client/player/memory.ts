@@ -10,6 +10,7 @@ export interface Settings {
   muted: boolean;
   speed: number;
   theatre: boolean;
+  /** The language of captions, "" where somebody turned them off, null where nobody has said. */
   captions: string | null;
 }
 
@@ -34,11 +35,29 @@ function write(name: string, value: unknown): void {
 export const readSettings = (): Settings => read(SETTINGS, DEFAULTS);
 export const writeSettings = (change: Partial<Settings>): void => write(SETTINGS, { ...readSettings(), ...change });
 
-export function readPosition(video: string): number | null {
-  return read<Record<string, [number, number]>>(POSITIONS, {})[video]?.[0] ?? null;
+/** Where one stopped in a video, kept while it plays. */
+export class Place {
+  /** It has played here: only then there is something to remember. */
+  started = false;
+  private savedAt = 0;
+
+  constructor(private readonly player: { videoId: string; video: HTMLVideoElement; duration: number }) {}
+
+  /** Where this browser stopped the last time, null if nowhere worth coming back to. */
+  left(): number | null {
+    return read<Record<string, [number, number]>>(POSITIONS, {})[this.player.videoId]?.[0] ?? null;
+  }
+
+  /** Remember where playback is, unless that was done less than `every_s` ago. */
+  save(every_s = 0): void {
+    const { currentTime, ended } = this.player.video;
+    if (!this.started || Math.abs(currentTime - this.savedAt) < every_s) return;
+    this.savedAt = currentTime;
+    writePosition(this.player.videoId, ended ? 0 : currentTime, this.player.duration);
+  }
 }
 
-export function writePosition(video: string, seconds: number, duration: number): void {
+function writePosition(video: string, seconds: number, duration: number): void {
   const all = read<Record<string, [number, number]>>(POSITIONS, {});
   delete all[video];
   if (seconds > NEAR_EDGE_S && seconds < duration - NEAR_EDGE_S) {

@@ -47,6 +47,16 @@ export const styles = css`
   .shown .captions {
     bottom: 92px;
   }
+  .shaka-text-container {
+    position: absolute;
+    inset: 0;
+    padding: 0 4%;
+    font-size: clamp(14px, 3.4cqw, 32px);
+    line-height: 1.35;
+  }
+  .shaka-text-container span {
+    white-space: pre-line;
+  }
   .surface {
     position: absolute;
     inset: 0;
