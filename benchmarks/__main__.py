@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.clips import Clips
-from benchmarks.report import circumstances, table
+from benchmarks.report import circumstances, replaced, table
 
 NAMES = ("playable", "ladder", "rates", "origin", "upload", "pages", "memory", "commits")
 RESULTS = Path(__file__).with_name("results.md")
@@ -25,22 +25,23 @@ def main() -> None:
         default=Path(tempfile.gettempdir()) / "headwater-bench",
         help="where inputs are kept between runs (default: %(default)s)",
     )
-    parser.add_argument("--write", action="store_true", help="also write benchmarks/results.md")
+    parser.add_argument(
+        "--write", action="store_true", help="also replace these benches in benchmarks/results.md"
+    )
     chosen = parser.parse_args()
     if unknown := set(chosen.names) - set(NAMES):
         parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {NAMES}")
     clips = Clips(folder=chosen.kept, footage=chosen.clips)
-    where = circumstances()
-    print(where, end="\n\n", flush=True)
-    tables = []
     for name in chosen.names or NAMES:
+        where = circumstances()
         subject = importlib.import_module(f"benchmarks.{name}")
         with tempfile.TemporaryDirectory(prefix="headwater-bench-") as folder:
             rows = subject.measure(clips, Path(folder))
-        tables.append(table(name, subject.ABOUT, rows))
-        print(tables[-1], flush=True)
-    if chosen.write:
-        RESULTS.write_text("\n".join(["# Figures", "", where, "", *tables]), encoding="utf-8")
+        section = table(name, f"{subject.ABOUT}\n\n{where}", rows)
+        print(section, flush=True)
+        if chosen.write:
+            before = RESULTS.read_text(encoding="utf-8")
+            RESULTS.write_text(replaced(before, name, section), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,13 @@ def table(name: str, about: str, rows: Sequence[Row]) -> str:
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join([f"## {name}", "", about, "", *lines, ""])
+
+
+def replaced(results: str, name: str, section: str) -> str:
+    """Return *results* with *section* in the place of the one of *name*, or at the end."""
+    head, *parts = re.split(r"(?m)^## ", results)
+    sections = {part.partition("\n")[0]: f"## {part}" for part in parts} | {name: section}
+    return "\n".join(part.strip("\n") + "\n" for part in (head, *sections.values()))
 
 
 def circumstances() -> str:
