@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,12 @@ from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.entropy import public_id
 from headwater.engines.events.port import Events
-from headwater.engines.lives import Lives
+from headwater.engines.lives import Lives, holding
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.engines.reach import Reach
 from headwater.model.actor import SYSTEM
-from headwater.model.errors import SettingsError
+from headwater.model.errors import Conflict, SettingsError
 from headwater.observe import logs
 from headwater.operations.run import Runner
 from headwater.operations.units import ActorUnits, Engines
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from headwater.roles import Consumer, Service
 
 log = structlog.get_logger("headwater")
+COMMAND = "command"  # the role of what runs for a moment beside a server, or without one
+COMMANDS_HEARD_S = 1.0  # how soon a server whose notices are in memory hears of a command's changes
 CHORES = {  # operation → seconds between two runs
     "pipeline.evict": 60.0,
     "pipeline.tidy": 600.0,
@@ -117,7 +119,10 @@ def open_events(url: str, database: Database, clock: Clock) -> Events:
 
 
 def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notices:
-    """Open notices; empty: memory where one process does everything, else a table."""
+    """Open notices; empty: memory where one process does everything, else a table.
+
+    A command's go into the table, where a server hears of what it changed.
+    """
     url = url or ("memory:" if role == "all" else "table:")
     if url == "memory:":
         from headwater.engines.notices.memory import MemoryNotices
@@ -163,7 +168,7 @@ def refuse_short_reach(
     role: str, engines: Mapping[str, Database | Events | Notices | Blobs]
 ) -> None:
     """Raise SettingsError if *role* needs other processes and an engine cannot reach them."""
-    needed = Reach.PROCESS if role == "all" else Reach.HOST
+    needed = Reach.PROCESS if role in {"all", COMMAND} else Reach.HOST
     for name, engine in engines.items():
         if engine.reach < needed:
             raise SettingsError(
@@ -311,8 +316,27 @@ async def _serve(settings: Settings, role: str) -> None:
         settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
     codec = "worker" in services
     async with open_core(settings, role, codec=codec) as core:
-        await _welcome_owner(core)
-        await roles.run_role(role, _services(core, stop), stop)
+        with _held(core):
+            await _welcome_owner(core)
+            await roles.run_role(role, _services(core, stop), stop)
+
+
+@contextlib.contextmanager
+def _held(core: Core) -> Iterator[None]:
+    """Keep out of the data folder whoever would not hear our notices, or we not theirs.
+
+    Raises SettingsError: such a process is at work there.
+    """
+    data, alone = core.settings.data, core.notices.reach is Reach.PROCESS
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(holding(data, alone=alone))
+        except Conflict:
+            raise SettingsError(
+                f"Another server or worker is at work on {data}, and notices kept in the memory of "
+                "one process do not reach the other: start both with HEADWATER_NOTICES=table:."
+            ) from None
+        yield
 
 
 def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
@@ -322,14 +346,29 @@ def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
     settings = core.settings
     return {
         "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
-        "purges": lambda: roles.running(
-            roles.follow_purges(core.notices, core.cache), failed=stop.set
-        ),
+        "purges": lambda: _purging(core, stop),
         "housekeeping": lambda: roles.running(keep_house(core.ask, CHORES), failed=stop.set),
         "internal": lambda: roles.internal_address(settings.internal_host, settings.internal_port),
         "worker": lambda: _working(core, stop),
         "http": lambda: _answering(core, stop),
     }
+
+
+@asynccontextmanager
+async def _purging(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Forget what others change: processes of this deployment, and commands on this machine."""
+    from headwater import roles
+    from headwater.engines.notices.table import TableNotices
+
+    async with AsyncExitStack() as stack:
+        heard = [core.notices]
+        if core.notices.reach is Reach.PROCESS:
+            heard.append(TableNotices(core.database, core.clock, poll_s=COMMANDS_HEARD_S))
+            stack.push_async_callback(heard[-1].close)
+        for notices in heard:
+            following = roles.follow_purges(notices, core.cache)
+            await stack.enter_async_context(roles.running(following, failed=stop.set))
+        yield
 
 
 def _consumers() -> "tuple[Consumer, ...]":

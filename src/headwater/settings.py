@@ -66,7 +66,11 @@ class Settings(BaseSettings):
     database: str = knob("", "Database URL; empty: SQLite in the data folder.")
     blobs: str = knob("", "Blob store URL; empty: the folder blobs in the data folder.")
     events: str = knob("", "Events URL; empty: a table of the database.")
-    notices: str = knob("", "memory: or table:; empty: memory for role all, table for the others.")
+    notices: str = knob(
+        "",
+        "memory: or table:; empty: memory for role all, which then works alone on its data, "
+        "table for the others.",
+    )
     cache: str = knob("", "Cache URL; empty: memory of the process.")
 
     # The owner, unattended

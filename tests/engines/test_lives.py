@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from headwater.engines.lives import Lives
+import pytest
+
+from headwater.engines.lives import Lives, holding
+from headwater.model.errors import Conflict
 
 OTHER = """
 import sys
@@ -41,3 +44,22 @@ def test_the_next_of_the_same_folder_sees_who_was_before(tmp_path: Path) -> None
     second = Lives(tmp_path, "second")
     assert second.ended() == ["first"]
     second.close()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(True, True), (True, False), (False, True)])
+def test_who_wants_to_be_alone_shares_with_nobody(
+    tmp_path: Path, *, ours: bool, theirs: bool
+) -> None:
+    with (
+        holding(tmp_path, alone=ours),
+        pytest.raises(Conflict),
+        holding(tmp_path, alone=theirs),
+    ):
+        pass
+    with holding(tmp_path, alone=theirs):
+        assert (tmp_path / "held").exists()
+
+
+def test_others_hold_a_folder_together(tmp_path: Path) -> None:
+    with holding(tmp_path, alone=False), holding(tmp_path, alone=False):
+        assert (tmp_path / "held").exists()

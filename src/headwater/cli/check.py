@@ -25,9 +25,10 @@ class Line(NamedTuple):
 def check(data: Data = None) -> None:
     """Try every engine and every layer of the codec sandbox; the status is 1 if one is missing."""
     try:
-        lines: list[Line] = with_core(_lines, codec=True, data=data)
+        lines: list[Line] = with_core(_lines, codec=True, role="all", data=data)
     except Unavailable as error:  # the codec does not start; the rest is worth knowing
-        lines = [*with_core(_lines, data=data), Line("codec", False, str(error))]
+        others: list[Line] = with_core(_lines, role="all", data=data)
+        lines = [*others, Line("codec", False, str(error))]
     show(("part", "", "what"), ((line.part, _word(line), line.note) for line in lines))
     if not all(line.is_ok for line in lines):
         raise typer.Exit(1)

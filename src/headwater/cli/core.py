@@ -18,20 +18,25 @@ Data = Annotated[
 
 
 def with_core(
-    use: "Callable[[Core], Awaitable[Any]]", *, codec: bool = False, **overrides: Any
+    use: "Callable[[Core], Awaitable[Any]]",
+    *,
+    codec: bool = False,
+    role: str | None = None,
+    **overrides: Any,
 ) -> Any:
     """Open the system the settings describe, let *use* work with it, and return its answer.
 
-    *codec* also opens the media engine, which takes a moment. *overrides* that are None were not
-    typed, and leave the setting as it is.
+    It is opened as for a command, or as a process of *role* would. *codec* also opens the media
+    engine, which takes a moment. *overrides* that are None were not typed, and leave the setting as
+    it is.
     """
     import asyncio
 
-    from headwater.compose import open_core
+    from headwater.compose import COMMAND, open_core
     from headwater.settings import load
 
     async def opened() -> Any:
-        async with open_core(load(**overrides), codec=codec) as core:
+        async with open_core(load(**overrides), role or COMMAND, codec=codec) as core:
             return await use(core)
 
     return asyncio.run(opened())

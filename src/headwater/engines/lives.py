@@ -1,4 +1,6 @@
-"""Lives: which processes that share a folder still live, told by the files they hold locked.
+"""Lives: which processes that share a folder still live, and whether they may share it at all.
+
+Both are told by locks on files.
 
 The lock ends with its process, however that ends, and nobody else can hold it: unlike a process
 number it is neither reused nor different in another container.
@@ -7,7 +9,10 @@ number it is neither reused nor different in another container.
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from headwater.model.errors import Conflict
 
 
 class Lives:
@@ -43,3 +48,20 @@ class Lives:
             finally:
                 os.close(descriptor)
         return False
+
+
+@contextlib.contextmanager
+def holding(folder: Path, *, alone: bool) -> Iterator[None]:
+    """Hold *folder* while the block runs, *alone* or together with others who share it.
+
+    Raises Conflict: somebody else holds it, and one of the two wants to be alone.
+    """
+    descriptor = os.open(folder / "held", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"Another process works on {folder}.") from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -27,9 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 class TableNotices:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, poll_s: float = POLL_S) -> None:
         self._database = database
         self._clock = clock
+        self._poll_s = poll_s
         self._listeners = Listeners()
         self._seen = 0
         self._published = 0
@@ -81,7 +82,7 @@ class TableNotices:
                 full = False
             if not full:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(self._poll_s):
                         await self._woken.wait()
 
     async def _look(self) -> bool:
