@@ -332,7 +332,12 @@ async def test_a_lock_of_a_killed_server_lapses(system: System) -> None:
     upload = await system.create(3)
     async with system.engines.writer(system.actor) as work:
         await repository.lock(
-            work.session, upload.id, holder="dead", now=work.now, until=work.now + LOCK_S
+            work.session,
+            upload.id,
+            holder="dead",
+            now=work.now,
+            until=work.now + LOCK_S,
+            expires_at=upload.expires_at,
         )
     with pytest.raises(UploadLocked):
         await system.append(upload.id, 0, b"abc")

@@ -4,10 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from headwater.engines.database.port import Row, Session
-from headwater.engines.database.schema import sources, upload_extents, uploads
+from headwater.engines.database.schema import sources, upload_extents, uploads, videos
 from headwater.model.ids import AccountId, UploadId, VideoId
 from headwater.model.upload import Extent, Upload
 
@@ -17,6 +29,70 @@ SIZE = func.coalesce(uploads.c.length, uploads.c.offset)  # of a deferred length
 RESERVING = or_(
     uploads.c.completed_at.is_(None), and_(uploads.c.partial, uploads.c.video.is_(None))
 )
+
+
+# What each part of an upload asks is built once, as building costs more than asking.
+OF_ONE = uploads.c.id == bindparam("of")
+FIND = select(*COLUMNS).where(OF_ONE)
+BEYOND = exists().where(
+    upload_extents.c.upload == uploads.c.id, upload_extents.c.start >= uploads.c.offset
+)
+VIDEO_LIVES = exists().where(videos.c.id == uploads.c.video, videos.c.deleted_at.is_(None))
+FIND_CONTINUED = select(
+    *COLUMNS, BEYOND.label("has_beyond"), VIDEO_LIVES.label("video_lives")
+).where(OF_ONE)
+LOCK = (
+    update(uploads)
+    .where(
+        OF_ONE,
+        or_(
+            uploads.c.locked_by.is_(None),
+            uploads.c.locked_by == bindparam("holder"),
+            uploads.c.locked_until <= bindparam("now"),
+        ),
+    )
+    .values(
+        locked_by=bindparam("holder"),
+        locked_until=bindparam("until"),
+        expires_at=bindparam("expires_at"),
+    )
+)
+UNLOCK = (
+    update(uploads)
+    .where(OF_ONE, uploads.c.locked_by == bindparam("holder"))
+    .values(locked_by=None, locked_until=None)
+)
+RENEW = (
+    update(uploads)
+    .where(OF_ONE, uploads.c.locked_by == bindparam("holder"))
+    .values(locked_until=bindparam("until"))
+)
+ADVANCE = (
+    update(uploads)
+    .where(
+        OF_ONE,
+        uploads.c.locked_by == bindparam("holder"),
+        uploads.c.offset == bindparam("start"),
+        uploads.c.expires_at > bindparam("now"),
+        uploads.c.completed_at.is_(None),
+        ~BEYOND,
+    )
+    .values(
+        offset=bindparam("end"),
+        expires_at=bindparam("expires_at"),
+        locked_by=bindparam("next_holder"),
+        locked_until=bindparam("until"),
+    )
+)
+ADD_EXTENT = insert(upload_extents)
+
+
+class Continued(msgspec.Struct, frozen=True):
+    """An upload as its next bytes find it; *has_beyond*: of parts that lie behind a hole."""
+
+    upload: Upload
+    has_beyond: bool
+    video_lives: bool
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -35,8 +111,15 @@ def from_row(row: Row) -> Upload:
 
 
 async def find(session: Session, upload_id: UploadId) -> Upload | None:
-    row = await session.row(select(*COLUMNS).where(uploads.c.id == upload_id))
+    row = await session.row(FIND, {"of": upload_id})
     return from_row(row) if row else None
+
+
+async def find_continued(session: Session, upload_id: UploadId) -> Continued | None:
+    row = await session.row(FIND_CONTINUED, {"of": upload_id})
+    if row is None:
+        return None
+    return Continued(from_row(row), bool(row["has_beyond"]), bool(row["video_lives"]))
 
 
 async def find_held(session: Session, upload_id: UploadId) -> Held | None:
@@ -64,37 +147,60 @@ async def update_fields(session: Session, upload_id: UploadId, values: Mapping[s
 
 
 async def lock(
-    session: Session, upload_id: UploadId, *, holder: str, now: float, until: float
+    session: Session,
+    upload_id: UploadId,
+    *,
+    holder: str,
+    now: float,
+    until: float,
+    expires_at: float,
 ) -> bool:
-    """Give the upload to *holder* unless another's lock is still good."""
-    free = or_(
-        uploads.c.locked_by.is_(None),
-        uploads.c.locked_by == holder,
-        uploads.c.locked_until <= now,
-    )
-    done = await session.execute(
-        update(uploads)
-        .where(uploads.c.id == upload_id, free)
-        .values(locked_by=holder, locked_until=until)
-    )
-    return done > 0
+    """Give the upload, which then lives on, to *holder* unless another's lock is still good."""
+    values = {"of": upload_id, "holder": holder, "now": now, "until": until}
+    return await session.execute(LOCK, {**values, "expires_at": expires_at}) > 0
 
 
 async def unlock(session: Session, upload_id: UploadId, *, holder: str) -> None:
-    await session.execute(
-        update(uploads)
-        .where(uploads.c.id == upload_id, uploads.c.locked_by == holder)
-        .values(locked_by=None, locked_until=None)
-    )
+    await session.execute(UNLOCK, {"of": upload_id, "holder": holder})
 
 
 async def renew_lock(session: Session, upload_id: UploadId, *, holder: str, until: float) -> bool:
     """False: somebody else has it, or the upload is gone."""
+    return await session.execute(RENEW, {"of": upload_id, "holder": holder, "until": until}) > 0
+
+
+async def advance(
+    session: Session,
+    upload_id: UploadId,
+    placed: tuple[int, Extent],
+    *,
+    holder: str,
+    now: float,
+    expires_at: float,
+    until: float | None,
+) -> bool:
+    """Add the extent that begins where the upload ends, if *holder* has it and it lives.
+
+    The lock is then good *until*; None ends it. False: nothing was done, and whoever asks finds out
+    why.
+    """
+    start, extent = placed
     done = await session.execute(
-        update(uploads)
-        .where(uploads.c.id == upload_id, uploads.c.locked_by == holder)
-        .values(locked_until=until)
+        ADVANCE,
+        {
+            "of": upload_id,
+            "holder": holder,
+            "start": start,
+            "end": start + extent.size,
+            "now": now,
+            "expires_at": expires_at,
+            "next_holder": None if until is None else holder,
+            "until": until,
+        },
     )
+    if done:
+        values = {"upload": upload_id, "start": start, "size": extent.size, "key": extent.key}
+        await session.execute(ADD_EXTENT, values)
     return done > 0
 
 
@@ -123,14 +229,6 @@ async def extents_from(
         .order_by(table.c.start)
     )
     return [(row["start"], Extent(key=row["key"], size=row["size"])) for row in rows]
-
-
-async def has_extents_beyond(session: Session, upload_id: UploadId, offset: int) -> bool:
-    table = upload_extents
-    row = await session.row(
-        select(table.c.start).where(table.c.upload == upload_id, table.c.start >= offset).limit(1)
-    )
-    return row is not None
 
 
 async def add_source(

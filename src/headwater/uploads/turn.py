@@ -14,7 +14,6 @@ from headwater.engines import entropy
 from headwater.engines.work import Units, Work
 from headwater.model.errors import (
     Conflict,
-    Forbidden,
     HeadwaterError,
     InvalidInput,
     OffsetMismatch,
@@ -24,8 +23,10 @@ from headwater.model.errors import (
 from headwater.model.ids import UploadId
 from headwater.model.upload import Extent, Upload
 from headwater.uploads import repository
-from headwater.uploads.access import get_upload, require_video
+from headwater.uploads.access import get_continued, get_upload
+from headwater.uploads.become_video import become_video
 from headwater.uploads.publish import publish
+from headwater.uploads.repository import Continued
 from headwater.uploads.room import UploadLimits, account_room, require_account_room
 
 # Renewed with each part: every 5 s and a flush. Lapsed, it is good until somebody takes it.
@@ -59,21 +60,20 @@ class Turn:
             TooLarge: *coming_bytes* more would pass its length, a limit or a quota.
         """
         async with self._locking() as work:
-            upload = await get_upload(work, self._id, Action.UPLOAD_WRITE)
-            if upload.concat:
-                raise Forbidden("A concatenation takes no bytes; send them to its parts.")
-            if upload.completed_at is None:
-                await require_video(work, upload)
+            continued = await get_continued(work, self._id)
+            upload = continued.upload
             await self._lock(work)
-            await self._require_offset(work, upload, offset)
+            _require_offset(continued, offset)
             if length is not None:
                 upload = await self._set_length(work, upload, length)
             self.limit = await self._limit_of(work, upload)
             if offset + (coming_bytes or 0) > self.limit:
                 raise TooLarge(f"There is room for {self.limit - offset} more bytes.")
-            self._upload = await publish(work, upload, [], expires_s=self._limits.expires_s)
-            if self._upload.completed_at is not None:
+            if upload.offset == upload.length:  # nothing is missing: say so, and let it go
+                upload = await become_video(work, upload)
                 await repository.unlock(work.session, self._id, holder=self._holder)
+            expires_at = work.now + self._limits.expires_s
+            self._upload = msgspec.structs.replace(upload, expires_at=expires_at)
         self._is_held = self._upload.completed_at is None
 
     async def take_again(self) -> None:
@@ -95,17 +95,45 @@ class Turn:
             TooLarge: a quota was used up by another upload meanwhile.
         """
         async with self._units.writer() as work:
-            await get_upload(work, self._id, Action.UPLOAD_WRITE)
-            await self._renew(work)
-            upload = self.upload
-            if upload.length is None:
-                end = placed[-1][0] + placed[-1][1].size
-                await require_account_room(work.session, upload, end, self._limits)
-            done = await publish(work, upload, placed, expires_s=self._limits.expires_s)
-            if last:
-                await repository.unlock(work.session, self._id, holder=self._holder)
-        self._upload = done
-        self._is_held = not last and done.completed_at is None
+            done = await self._advance(work, placed, last=last)
+            self._upload = done or await self._publish(work, placed, last=last)
+        self._is_held = not last and self._upload.completed_at is None
+
+    async def _advance(
+        self, work: Work, placed: Sequence[tuple[int, Extent]], *, last: bool
+    ) -> Upload | None:
+        """Publish what goes on where the upload ended, as nearly every part does; else None."""
+        upload = self.upload
+        if upload.length is None or len(placed) != 1:
+            return None
+        expires_at = work.now + self._limits.expires_s
+        if not await repository.advance(
+            work.session,
+            self._id,
+            placed[0],
+            holder=self._holder,
+            now=work.now,
+            expires_at=expires_at,
+            until=None if last else work.now + LOCK_S,
+        ):
+            return None
+        end = placed[0][0] + placed[0][1].size
+        moved = msgspec.structs.replace(upload, offset=end, expires_at=expires_at)
+        return await become_video(work, moved) if end == upload.length else moved
+
+    async def _publish(
+        self, work: Work, placed: Sequence[tuple[int, Extent]], *, last: bool
+    ) -> Upload:
+        await get_upload(work, self._id, Action.UPLOAD_WRITE)
+        await self._renew(work)
+        upload = self.upload
+        if upload.length is None:
+            end = placed[-1][0] + placed[-1][1].size
+            await require_account_room(work.session, upload, end, self._limits)
+        done = await publish(work, upload, placed, expires_s=self._limits.expires_s)
+        if last:
+            await repository.unlock(work.session, self._id, holder=self._holder)
+        return done
 
     async def renew(self) -> None:
         """Keep the turn while parts wait for their checksum. Raises UploadLocked."""
@@ -133,7 +161,12 @@ class Turn:
     async def _lock(self, work: Work) -> None:
         now = work.now
         if not await repository.lock(
-            work.session, self._id, holder=self._holder, now=now, until=now + LOCK_S
+            work.session,
+            self._id,
+            holder=self._holder,
+            now=now,
+            until=now + LOCK_S,
+            expires_at=now + self._limits.expires_s,
         ):
             raise UploadLocked(BUSY, retry_after_s=LOCK_S / 2)
 
@@ -143,12 +176,6 @@ class Turn:
             work.session, self._id, holder=self._holder, until=work.now + LOCK_S
         ):
             raise UploadLocked("Another connection has gone on with this upload.")
-
-    async def _require_offset(self, work: Work, upload: Upload, offset: int) -> None:
-        if offset != upload.offset:
-            raise OffsetMismatch(f"The upload is at offset {upload.offset}, not {offset}.")
-        if await repository.has_extents_beyond(work.session, self._id, offset):
-            raise Conflict("This upload has parts out of order; send the missing ones as parts.")
 
     async def _set_length(self, work: Work, upload: Upload, length: int) -> Upload:
         if upload.length is not None:
@@ -167,3 +194,10 @@ class Turn:
         room = await account_room(work.session, upload, self._limits)
         most = self._limits.file_limit_bytes
         return most if room is None else min(most, room)
+
+
+def _require_offset(continued: Continued, offset: int) -> None:
+    if offset != continued.upload.offset:
+        raise OffsetMismatch(f"The upload is at offset {continued.upload.offset}, not {offset}.")
+    if continued.has_beyond:
+        raise Conflict("This upload has parts out of order; send the missing ones as parts.")

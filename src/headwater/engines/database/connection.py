@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.base import Executable
 
+from headwater.engines.database.port import Parameters
 from headwater.model.errors import HeadwaterError, IntegrityViolated, StorageFull, Unavailable
 
 T = TypeVar("T")
@@ -112,7 +113,9 @@ class SqliteConnection:
     def _is_over(self) -> bool:
         return time.monotonic() > self._stop_at
 
-    async def run(self, statement: Executable, take: Callable[[Result], T]) -> T:
+    async def run(
+        self, statement: Executable, parameters: Parameters | None, take: Callable[[Result], T]
+    ) -> T:
         """Run *statement* and return what *take* makes of its result.
 
         Raises:
@@ -122,23 +125,27 @@ class SqliteConnection:
         is_read = getattr(statement, "is_select", False)
         self._stop_at = time.monotonic() + INLINE_S if is_read else math.inf
         try:
-            return self._take(statement, take)
+            return self._take(statement, parameters, take)
         except DBAPIError as error:
             if error_code(error) != sqlite3.SQLITE_INTERRUPT and not is_busy(error):
                 raise translated(error) from error
         finally:
             self._stop_at = math.inf
-        return await self._run_in_thread(statement, take)
+        return await self._run_in_thread(statement, parameters, take)
 
-    def _take(self, statement: Executable, take: Callable[[Result], T]) -> T:
-        with self._connection.execute(statement) as result:
+    def _take(
+        self, statement: Executable, parameters: Parameters | None, take: Callable[[Result], T]
+    ) -> T:
+        with self._connection.execute(statement, parameters) as result:
             return take(result)
 
-    async def _run_in_thread(self, statement: Executable, take: Callable[[Result], T]) -> T:
+    async def _run_in_thread(
+        self, statement: Executable, parameters: Parameters | None, take: Callable[[Result], T]
+    ) -> T:
         def work() -> T:
             self.raw.execute(f"PRAGMA busy_timeout={LOCK_S * 1000:.0f}").close()
             try:
-                return self._take(statement, take)
+                return self._take(statement, parameters, take)
             finally:
                 self.raw.execute("PRAGMA busy_timeout=0").close()
 

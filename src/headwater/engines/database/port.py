@@ -17,20 +17,27 @@ from sqlalchemy.sql.base import Executable
 from headwater.engines.reach import Reach
 
 Row = Mapping[str, Any]
+Parameters = Mapping[str, Any]
 
 
 class Session(Protocol):
-    """One snapshot (reader) or one transaction (writer). Not for use by two tasks at once."""
+    """One snapshot (reader) or one transaction (writer). Not for use by two tasks at once.
 
-    async def rows(self, statement: Executable) -> Sequence[Row]:
+    *parameters* are the values of a statement's own bindparam()s. Building a statement costs as
+    much as running it, so those of a hot path are built once, with parameters.
+    """
+
+    async def rows(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Sequence[Row]:
         """Return every row as a mapping by column name."""
         ...
 
-    async def row(self, statement: Executable) -> Row | None:
+    async def row(self, statement: Executable, parameters: Parameters | None = None) -> Row | None:
         """Return the first row, or None."""
         ...
 
-    async def execute(self, statement: Executable) -> int:
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
         """Run a write and return how many rows it touched. Raises IntegrityViolated."""
         ...
 

@@ -23,7 +23,7 @@ from headwater.engines.database.connection import (
     translated,
 )
 from headwater.engines.database.group_commit import GroupCommit
-from headwater.engines.database.port import Row
+from headwater.engines.database.port import Parameters, Row
 from headwater.engines.reach import Reach
 from headwater.model.errors import Unavailable
 
@@ -46,14 +46,16 @@ class SqliteSession:
         self._database.statements += 1
         return self._connection
 
-    async def rows(self, statement: Executable) -> Sequence[Row]:
-        return await self._in_use().run(statement, _all)
+    async def rows(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Sequence[Row]:
+        return await self._in_use().run(statement, parameters, _all)
 
-    async def row(self, statement: Executable) -> Row | None:
-        return await self._in_use().run(statement, _first)
+    async def row(self, statement: Executable, parameters: Parameters | None = None) -> Row | None:
+        return await self._in_use().run(statement, parameters, _first)
 
-    async def execute(self, statement: Executable) -> int:
-        return await self._in_use().run(statement, _count)
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
+        return await self._in_use().run(statement, parameters, _count)
 
     def end(self) -> None:
         self._connection = None
