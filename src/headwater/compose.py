@@ -483,16 +483,19 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
     from headwater.faces.tus import app as tus
     from headwater.faces.tus import document as tus_document
     from headwater.faces.web import app as web
+    from headwater.faces.web.site import Site
 
     beside = Beside(tus_document.paths(), tus_document.schemas())
+    site = Site(faces)
     return asgi.create_app(
         faces,
         {
             asgi.UPLOADS: tus.routes(faces),
             asgi.REST: rest.create(faces, beside),
             asgi.STREAMS: streaming.routes(faces),
-            asgi.WEB: web.routes(faces),
+            asgi.WEB: web.routes(site),
         },
+        page=site.failure,
         trusted_proxies=core.settings.proxy_networks,
     )
 

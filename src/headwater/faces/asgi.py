@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwater.faces.guards.body_limit import BodyLimit, is_plain_upload
 from headwater.faces.guards.entry import Entry, TrustedProxies
 from headwater.faces.guards.origins import Origins
+from headwater.faces.guards.pages import ErrorPage, Pages
 from headwater.faces.guards.principals import Principals
 from headwater.faces.kit import Faces
 from headwater.model.actor import SYSTEM
@@ -48,15 +49,21 @@ def create_app(
     mounts: Mapping[str, Sequence[BaseRoute] | ASGIApp],
     *,
     trusted_proxies: Sequence[str] = (),
+    page: ErrorPage | None = None,
 ) -> ASGIApp:
-    """Put the faces together; a mount is a list of routes with full paths, or an application."""
+    """Put the faces together; a mount is a list of routes with full paths, or an application.
+
+    *page* renders errors for people; without it everybody reads problems.
+    """
     apps: dict[str, ASGIApp] = {HEALTH: _router(health_routes(faces))}
     for prefix, mount in mounts.items():
         apps[prefix] = _router(mount) if isinstance(mount, Sequence) else mount
     app: ASGIApp = Dispatch(apps)
-    app = BodyLimit(app, free=(UPLOADS,))
+    app = BodyLimit(app, free=(UPLOADS, STREAMS))  # these count them; those read none
     app = Origins(app, faces)
     app = Principals(app, faces)
+    if page is not None:
+        app = Pages(app, page)
     return Entry(
         app,
         clock=faces.clock,

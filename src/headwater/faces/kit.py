@@ -60,5 +60,5 @@ def actor_of(request: HTTPConnection) -> Actor:
 
 def principal_of(request: HTTPConnection) -> Principal | None:
     """Return the account behind the request's cookie or key, None if nobody is signed in."""
-    principal: Principal | None = request.scope[PRINCIPAL]
+    principal: Principal | None = request.scope.get(PRINCIPAL)  # an error may come before it
     return principal

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headwater.model.errors import InvalidInput, TooLarge
 
 LARGEST_BYTES = 1 << 20
+TOO_LARGE = "What was sent is larger than 1 MiB, the most that is taken here."
 
 
 def is_plain_upload(scope: Scope) -> bool:
@@ -23,7 +24,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         if _declared(scope) > LARGEST_BYTES:
-            raise TooLarge(f"A request's body has at most {LARGEST_BYTES} bytes here.")
+            raise TooLarge(TOO_LARGE)
         received = 0
 
         async def counted() -> Message:
@@ -31,7 +32,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_BYTES:
-                raise TooLarge(f"A request's body has at most {LARGEST_BYTES} bytes here.")
+                raise TooLarge(TOO_LARGE)
             return message
 
         await self._app(scope, counted, send)

@@ -28,7 +28,9 @@ class Origins:
             principal: Principal | None = scope[PRINCIPAL]
             by_key = principal is not None and principal.kind is ActorKind.KEY
             if not by_key and not self.is_ours(Headers(scope=scope)):
-                raise Forbidden("This request came from another site.")
+                raise Forbidden(
+                    "This request came from another site. Open the page here, then try again."
+                )
         await self._app(scope, receive, send)
 
     def is_ours(self, headers: Headers) -> bool:

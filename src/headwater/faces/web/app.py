@@ -6,18 +6,12 @@ Promises  no rule lives here; every sentence is in texts/; the policy allows no 
 
 from starlette.routing import BaseRoute, Route
 
-from headwater.faces.kit import Faces
 from headwater.faces.web import account, assets, manage, operating, videos
 from headwater.faces.web.site import Site
 
 
-def routes(faces: Faces) -> list[BaseRoute]:
-    """Return every page with its full path; the last one answers what nobody else knows.
-
-    Raises:
-        SettingsError: the scripts and styles are not built.
-    """
-    site = Site(faces)
+def routes(site: Site) -> list[BaseRoute]:
+    """Return every page with its full path; the last one answers what nobody else knows."""
     return [
         Route("/static/{path:path}", site.page(assets.static_file)),
         Route("/favicon.svg", site.page(assets.favicon)),

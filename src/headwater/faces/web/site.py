@@ -1,5 +1,6 @@
 """What every page shares: templates, texts, who is looking, and how a failure looks as a page."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -7,12 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from headwater.faces.kit import Faces, actor_of, principal_of
+from headwater.faces.kit import REQUEST_ID, Faces, actor_of, principal_of
 from headwater.faces.web.assets import Assets
 from headwater.faces.web.texts import Texts
 from headwater.model.actor import Role
@@ -31,7 +31,6 @@ from headwater.model.errors import (
     Unavailable,
 )
 
-log = structlog.get_logger("headwater.web")
 Handler = Callable[[Request], Awaitable[Response]]
 PAGE_HEADERS = {"cache-control": "private, no-store"}  # what a page says depends on who looks
 FAILURES: dict[type[HeadwaterError], tuple[int, str]] = {  # the second level of the error tree
@@ -47,6 +46,8 @@ FAILURES: dict[type[HeadwaterError], tuple[int, str]] = {  # the second level of
     StorageFull: (507, "busy"),
     Unavailable: (503, "busy"),
 }
+OWN_WORDS = frozenset({"invalid", "forbidden"})  # where the error's own sentence says more
+UNEXPECTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,11 @@ class Visitor:
 
 
 class Site:
-    """The pages' own services beside the face's; one per process."""
+    """The pages' own services beside the face's; one per process.
+
+    Raises:
+        SettingsError: the scripts and styles are not built.
+    """
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces
@@ -89,25 +94,34 @@ class Site:
         body = self._templates[template].render(page=visitor_of(request), here=here, **values)
         return Response(body, status, PAGE_HEADERS, media_type="text/html; charset=utf-8")
 
-    def failure(self, request: Request, error: HeadwaterError) -> Response:
+    def failure(
+        self, request: Request, error: HeadwaterError, *, status: int | None = None
+    ) -> Response:
         """Render *error* as a page that says what happened and offers the next step."""
         found = (answer for kind, answer in FAILURES.items() if isinstance(error, kind))
-        status, name = next(found, (500, "broken"))
-        sentence = str(error) if name == "invalid" else self.texts(f"error.{name}_more")
-        action = "retry" if name in {"slow", "busy", "broken"} else "home"
+        usual, name = next(found, (500, "broken"))
+        status = status or usual
+        own = str(error) if name in OWN_WORDS else ""
+        action, href = _next_step(request, name)
         response = self.render(
             request,
             "message.html",
             status=status,
-            code=status,
+            code=self._code(request, status),
             heading=self.texts(f"error.{name}"),
-            sentence=sentence,
+            sentence=own or self.texts(f"error.{name}_more"),
             action=self.texts(f"error.{action}"),
-            action_href=request.url.path if action == "retry" else "/",
+            action_href=href,
         )
         if error.retry_after_s is not None:
-            response.headers["retry-after"] = str(int(error.retry_after_s) + 1)
+            response.headers["retry-after"] = str(math.ceil(error.retry_after_s))
         return response
+
+    def _code(self, request: Request, status: int) -> str:
+        """Name the error for whoever is told of it; one of ours with the line in the log."""
+        if status != UNEXPECTED:
+            return self.texts("error.code", status=status)
+        return self.texts("error.reference", status=status, id=request.scope.get(REQUEST_ID, ""))
 
     def page(self, handler: Handler) -> Handler:
         """Turn expected errors of *handler* into pages; one who must log in is sent there."""
@@ -125,6 +139,17 @@ class Site:
 
     async def missing(self, request: Request) -> Response:
         return self.failure(request, NotFound())
+
+
+def _next_step(request: Request, name: str) -> tuple[str, str]:
+    """Return what the page offers, and its address: what was posted is not posted again."""
+    if request.method in {"GET", "HEAD"}:
+        here = local_path(str(request.url))
+        if name in {"slow", "busy", "broken"}:
+            return "retry", here
+        if name == "forbidden" and principal_of(request) is None:
+            return "login", f"/login?next={quote(here)}"
+    return "home", "/"
 
 
 def visitor_of(request: Request) -> Visitor:
