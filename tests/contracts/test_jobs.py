@@ -310,6 +310,41 @@ async def test_a_segment_is_made_by_one(database: Database) -> None:
         assert await leases_repository.forget_expired(session, now=73.0) == 1
 
 
+async def test_who_hurries_takes_over_what_yields(database: Database) -> None:
+    """From the background alone; what the one in the background then gives back is not the other's.
+
+    Both may be tasks of one holder.
+    """
+    generation, track = GenerationId("g"), TrackId("v720")
+
+    async def acquire(*, yields: bool = False, over: bool = False) -> bool:
+        async with database.writer() as session:
+            return await leases_repository.acquire(
+                session,
+                *(generation, track, 3),
+                holder="a",
+                now=1.0,
+                until=30.0,
+                yields=yields,
+                over=over,
+            )
+
+    async def release(*, yields: bool) -> bool:
+        async with database.writer() as session:
+            return await leases_repository.release(
+                session, generation, track, 3, holder="a", yields=yields
+            )
+
+    assert await acquire(yields=True)
+    assert not await acquire()
+    assert await acquire(over=True)
+    assert not await acquire(over=True)
+    assert not await release(yields=True)
+    assert not await acquire()
+    assert await release(yields=False)
+    assert await acquire(yields=True)
+
+
 async def test_what_the_dead_held_is_free_at_once(database: Database) -> None:
     """Jobs and segments; those of the living stay theirs until they are overdue."""
     queued = [await enqueue(database, video) for video in ("v1", "v2")]

@@ -182,8 +182,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_encoded(self, track: TrackId) -> bool:
         """Say whether the encoder's build shows in *track*: in all that is not copied."""
-        rung, found = self.rung(track), self.rendition(track)
-        return not rung.copy if rung else found is not None and not found[1].copy
+        found = self.rendition(track)
+        return self.is_encoded_rung(track) or (found is not None and not found[1].copy)
+
+    def is_encoded_rung(self, track: TrackId) -> bool:
+        rung = self.rung(track)
+        return rung is not None and not rung.copy
 
     def track_ids(self) -> list[TrackId]:
         rungs = [rung.id for rung in self.video.rungs] if self.video else []

@@ -582,6 +582,12 @@ PIPELINE = (
         because="Viewers overtake warming: what somebody waits for is looked at first.",
     ),
     _step(
+        "pipeline.give_up_demand",
+        advance.give_up_demand,
+        reads=False,
+        because="An honest no at once is better than eight seconds of silence.",
+    ),
+    _step(
         "pipeline.forget_demands",
         advance.forget_demands,
         reads=False,

@@ -207,8 +207,13 @@ async def take_leases(
     generation: GenerationId,
     wanted: Sequence[tuple[TrackId, int]],
     holder: str,
+    yields: bool = False,
+    over: bool = False,
 ) -> list[tuple[TrackId, int]]:
-    """Lease those of *wanted* (track, index) that nobody makes right now, and return them."""
+    """Lease those of *wanted* (track, index) that nobody makes right now, and return them.
+
+    *over* takes what yields as well: see leases_repository.acquire.
+    """
     return [
         (track, index)
         for track, index in wanted
@@ -220,6 +225,8 @@ async def take_leases(
             holder=holder,
             now=work.now,
             until=work.now + LEASE_S,
+            yields=yields,
+            over=over,
         )
     ]
 
@@ -232,6 +239,7 @@ async def record_segments(
     made: Mapping[tuple[TrackId, int], int],
     damaged: Sequence[TrackId],
     holder: str,
+    yields: bool = False,
 ) -> bool:
     """Record that segments (track, index) → bytes are stored, release their leases, tell waiters.
 
@@ -246,7 +254,9 @@ async def record_segments(
             added += await generations_repository.mark(
                 session, generation, track, {index: size}, damaged=int(track in damaged)
             )
-        await leases_repository.release(session, generation, track, index, holder=holder)
+        await leases_repository.release(
+            session, generation, track, index, holder=holder, yields=yields
+        )
         await demands_repository.take_back(session, generation, track, index)
         work.notices.append((segment_topic(generation, track, index), b""))
     await generations_repository.add_stored_bytes(session, video, added)
@@ -260,13 +270,23 @@ async def release_leases(
     tracks: Sequence[tuple[TrackId, int]],
     holder: str,
     failed: bool,
+    yields: bool = False,
 ) -> None:
     """Give back what could not be made; after a failure nobody waits for it any longer."""
     for track, index in tracks:
-        await leases_repository.release(work.session, generation, track, index, holder=holder)
-        if failed:
-            await demands_repository.take_back(work.session, generation, track, index)
-            work.notices.append((segment_topic(generation, track, index), b"failed"))
+        ours = await leases_repository.release(
+            work.session, generation, track, index, holder=holder, yields=yields
+        )
+        if failed and ours:
+            await give_up_demand(work=work, generation=generation, track=track, index=index)
+
+
+async def give_up_demand(
+    *, work: Work, generation: GenerationId, track: TrackId, index: int
+) -> None:
+    """Tell all who wait for it that it could not be made; whoever asks again asks anew."""
+    await demands_repository.take_back(work.session, generation, track, index)
+    work.notices.append((segment_topic(generation, track, index), b"failed"))
 
 
 async def record_warm(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import demands
@@ -21,30 +21,29 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: float
 
 
+def _named(generation: GenerationId, track: TrackId, index: int) -> ColumnElement[bool]:
+    return and_(
+        demands.c.generation == generation, demands.c.track == track, demands.c.index == index
+    )
+
+
 async def put(session: Session, wanted: Sequence[Demand]) -> None:
-    """Ask for each of *wanted*; one already asked for keeps the more urgent rank."""
+    """Ask for each of *wanted*; one already asked for keeps its place and the more urgent rank."""
     for demand in wanted:
         row = await session.row(
-            select(demands.c.rank).where(
-                demands.c.generation == demand.generation,
-                demands.c.track == demand.track,
-                demands.c.index == demand.index,
-            )
+            select(demands.c.rank).where(_named(demand.generation, demand.track, demand.index))
         )
         if row is not None and row["rank"] <= demand.rank:
+            again = update(demands).where(_named(demand.generation, demand.track, demand.index))
+            await session.execute(again.values(wanted_at=demand.asked_at))
             continue
         await take_back(session, demand.generation, demand.track, demand.index)
-        await session.execute(insert(demands).values(**msgspec.structs.asdict(demand)))
+        asked = msgspec.structs.asdict(demand)
+        await session.execute(insert(demands).values(**asked, wanted_at=demand.asked_at))
 
 
 async def take_back(session: Session, generation: GenerationId, track: TrackId, index: int) -> None:
-    await session.execute(
-        delete(demands).where(
-            demands.c.generation == generation,
-            demands.c.track == track,
-            demands.c.index == index,
-        )
-    )
+    await session.execute(delete(demands).where(_named(generation, track, index)))
 
 
 async def waiting(session: Session, limit: int) -> list[Demand]:
@@ -55,9 +54,9 @@ async def waiting(session: Session, limit: int) -> list[Demand]:
     return [msgspec.convert(dict(row), Demand) for row in rows]
 
 
-async def forget_before(session: Session, asked_before: float) -> None:
-    """Drop demands nobody waits for any more (their client went away)."""
-    await session.execute(delete(demands).where(demands.c.asked_at < asked_before))
+async def forget_before(session: Session, wanted_before: float) -> None:
+    """Drop demands nobody asked for since: their client went away."""
+    await session.execute(delete(demands).where(demands.c.wanted_at < wanted_before))
 
 
 async def forget_generation(session: Session, generation: GenerationId) -> None:

@@ -137,18 +137,17 @@ async def mark(
     if row is None:
         return 0
     present: bytes = row["present"]
-    added = 0
-    for index, size in sizes.items():
-        if not bitmap.has(present, index):
-            present = bitmap.with_bit(present, index)
-            added += size
+    new = [index for index in sizes if not bitmap.has(present, index)]
+    for index in new:
+        present = bitmap.with_bit(present, index)
+    added = sum(sizes[index] for index in new)
     await session.execute(
         update(tracks)
         .where(tracks.c.generation == generation, tracks.c.track == track)
         .values(
             present=present,
             stored_bytes=tracks.c.stored_bytes + added,
-            damaged=tracks.c.damaged + damaged,
+            damaged=tracks.c.damaged + (damaged if new else 0),
         )
     )
     return added

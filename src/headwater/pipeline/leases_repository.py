@@ -22,23 +22,24 @@ async def acquire(
     holder: str,
     now: float,
     until: float,
+    yields: bool = False,
+    over: bool = False,
 ) -> bool:
     """Lease it to *holder* until then, unless it is leased already and not overdue.
 
-    A holder does not get its own lease twice: two tasks of one worker are two makers.
+    A holder does not get its own lease twice: two tasks of one worker are two makers. A lease that
+    *yields* is given to whoever takes it *over*.
     """
     name = _named(generation, track, index)
-    row = await session.row(select(leases.c.until).where(name))
+    row = await session.row(select(leases.c.until, leases.c.yields).where(name))
+    terms = {"holder": holder, "until": until, "yields": yields}
     if row is None:
-        await session.execute(
-            insert(leases).values(
-                generation=generation, track=track, index=index, holder=holder, until=until
-            )
-        )
+        named = {"generation": generation, "track": track, "index": index}
+        await session.execute(insert(leases).values(**named, **terms))
         return True
-    if row["until"] > now:
+    if row["until"] > now and not (over and row["yields"]):
         return False
-    await session.execute(update(leases).where(name).values(holder=holder, until=until))
+    await session.execute(update(leases).where(name).values(**terms))
     return True
 
 
@@ -62,11 +63,18 @@ async def drop(session: Session, holders: Sequence[str]) -> None:
 
 
 async def release(
-    session: Session, generation: GenerationId, track: TrackId, index: int, *, holder: str
-) -> None:
-    """Give it back; what another has taken over meanwhile stays theirs."""
-    name = _named(generation, track, index)
-    await session.execute(delete(leases).where(name, leases.c.holder == holder))
+    session: Session,
+    generation: GenerationId,
+    track: TrackId,
+    index: int,
+    *,
+    holder: str,
+    yields: bool = False,
+) -> bool:
+    """Give it back; False if another task has taken it over meanwhile: it stays theirs."""
+    ours = [leases.c.holder == holder, leases.c.yields == yields]
+    given = delete(leases).where(_named(generation, track, index), *ours)
+    return await session.execute(given) > 0
 
 
 async def forget_expired(session: Session, *, now: float) -> int:

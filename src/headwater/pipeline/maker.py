@@ -5,7 +5,7 @@ costs one index slice and one window, not a plan.
 """
 
 import contextlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -47,8 +47,22 @@ class Maker:
         self._ask, self._blobs, self._media, self._holder = ask, blobs, media, holder
         self._floor_bytes = floor_bytes
         self._passes = {True: anyio.Semaphore(1), False: anyio.Semaphore(1)}  # by urgency
-        self.held: set[tuple[GenerationId, TrackId, int]] = set()
+        self._held: Counter[tuple[GenerationId, TrackId, int]] = Counter()
         self._materials: OrderedDict[GenerationId, Material] = OrderedDict()
+
+    @property
+    def held(self) -> list[tuple[GenerationId, TrackId, int]]:
+        """The leases that are to be kept while we work."""
+        return list(self._held)
+
+    async def work_of(
+        self, generation: GenerationId, track: TrackId, index: int
+    ) -> tuple[GenerationId, TrackId, int]:
+        """Name the lease under which (*track*, *index*) is made: a run has one. Raises Gone."""
+        plan = (await self.material(generation)).plan
+        run = plan.video.run_of(index) if plan.video and plan.is_encoded_rung(track) else None
+        passed = run is not None and index > run[0]
+        return generation, track, FIRST_RUN - run[0] if run and passed else index
 
     async def material(self, generation: GenerationId) -> Material:
         """Open what *generation* is made from. Raises Gone."""
@@ -82,12 +96,14 @@ class Maker:
         *,
         urgent: bool,
         turn: Callable[[], Any],
+        over: bool = False,
     ) -> bool:
         """Make segment *index* of those of *wanted* that nobody else makes now, store and record.
 
         *turn* opens the async context in which a codec may run; what is not urgent is leased only
-        then, so that nobody who waits for it is held up by its waiting. What fails is given back.
-        Returns False if others were making all of it.
+        then, so that nobody who waits for it is held up by its waiting. *over* makes it beside who
+        makes it in the background. What fails is given back. Returns False if others were making
+        all of it.
 
         Raises:
             StorageFull: there is no room to store it; nothing was made.
@@ -96,33 +112,45 @@ class Maker:
         plan = (await self.material(generation)).plan
         run = plan.video.run_of(index) if plan.video else None
         if run is not None and index > run[0]:
-            passed = [t for t in wanted if (rung := plan.rung(t)) and not rung.copy]
+            passed = [track for track in wanted if plan.is_encoded_rung(track)]
             wanted = [track for track in wanted if track not in passed]
             if passed and not wanted:
                 return await self._pass(generation, passed, run, urgent=urgent)
             if passed:
                 await self._pass(generation, passed, run, urgent=urgent)
         early, late = (contextlib.nullcontext, turn) if urgent else (turn, contextlib.nullcontext)
-        async with early(), self._leases(generation, wanted, index) as tracks:
+        leasing = self._leases(generation, wanted, index, yields=not urgent, over=over)
+        async with early(), leasing as tracks:
             if tracks:
                 await self._make_leased(generation, tracks, index, urgent=urgent, turn=late)
         return bool(tracks)
 
     @contextlib.asynccontextmanager
     async def _leases(
-        self, generation: GenerationId, wanted: Sequence[TrackId], index: int
+        self,
+        generation: GenerationId,
+        wanted: Sequence[TrackId],
+        index: int,
+        *,
+        yields: bool = False,
+        over: bool = False,
     ) -> AsyncIterator[list[TrackId]]:
-        """Hold the leases of those of *wanted* that nobody makes; give them back on an error."""
+        """Hold the leases of those of *wanted* that nobody makes; give them back at the end.
+
+        Whoever is asked for one that *yields* may take it *over*; both may then be at work.
+        """
         with anyio.CancelScope(shield=True):  # else a lease that was granted is held by nobody
             leased = await self._ask(
                 "pipeline.take_leases",
                 generation=generation,
                 wanted=[(track, index) for track in wanted],
                 holder=self._holder,
+                yields=yields,
+                over=over,
             )
         tracks = [track for track, _ in leased]
-        names = {(generation, track, index) for track in tracks}
-        self.held |= names
+        names = Counter((generation, track, index) for track in tracks)
+        self._held += names
         try:
             yield tracks
         except BaseException as error:
@@ -134,11 +162,12 @@ class Maker:
                     generation=generation,
                     tracks=[(track, index) for track in tracks],
                     holder=self._holder,
+                    yields=yields,
                     failed=isinstance(error, HeadwaterError),
                 )
             raise
         finally:
-            self.held -= names
+            self._held -= names
 
     async def _pass(
         self, generation: GenerationId, tracks: Sequence[TrackId], run: range, *, urgent: bool
@@ -251,7 +280,7 @@ class Maker:
             PIECES_MADE.labels(_kind(missing[0], index), whom).inc(len(missing))
         else:
             bodies = {}
-        await self._keep(material, bodies, index, already=sizes)
+        await self._keep(material, bodies, index, already=sizes, yields=not urgent)
 
     async def _keep(
         self,
@@ -260,8 +289,9 @@ class Maker:
         index: int,
         *,
         already: Mapping[tuple[TrackId, int], int] | None = None,
+        yields: bool = True,
     ) -> None:
-        """Store *bodies*, and record them with what was *already* there.
+        """Store *bodies*, and record them with what was *already* there; free leases as they are.
 
         Raises:
             Gone: the video was deleted meanwhile; what we put is taken back.
@@ -278,6 +308,7 @@ class Maker:
                 made=sizes,
                 damaged=[track for track, made in bodies.items() if made.damaged],
                 holder=self._holder,
+                yields=yields,
             )
             if not alive:
                 self.forget(material.generation)

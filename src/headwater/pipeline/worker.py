@@ -20,7 +20,6 @@ from headwater.engines.notices.port import Notices
 from headwater.forces.backoff import jitter
 from headwater.model.errors import (
     CannotContinue,
-    CannotCopy,
     Gone,
     HeadwaterError,
     InvalidInput,
@@ -30,20 +29,19 @@ from headwater.model.ids import GenerationId, JobId, TrackId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
 from headwater.pipeline.ask import Ask
-from headwater.pipeline.demands_repository import Demand
+from headwater.pipeline.demanded import Demanded
 from headwater.pipeline.generations_repository import Source
 from headwater.pipeline.keys import remux_prefix
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.plan_video import NEVER_COPY, plan_video
+from headwater.pipeline.replace import replace
 from headwater.pipeline.sweep import remove_prefix
 from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
 
 HEARTBEAT_S = 10.0
-OTHERS_S = 0.5  # until a look whether another maker is done with what somebody waits for
 POLL_S = 2.0  # the last resort: notices may be lost
 URGENT_PER_ENCODER = 2
-PAUSE_S = 2.0  # after a demand that failed: whoever still waits asks again
 FULL_PAUSE_S = 5.0  # between two looks whether a full disk has room again
 
 log = structlog.get_logger(__name__)
@@ -83,8 +81,13 @@ class Worker:
             ask=ask, blobs=blobs, media=media, holder=holder, floor_bytes=settings.floor_bytes
         )
         self._warm = anyio.Semaphore(settings.encoders)
-        self._urgent = anyio.Semaphore(settings.encoders * URGENT_PER_ENCODER)
-        self._busy: set[tuple[GenerationId, TrackId, int]] = set()
+        self._demanded = Demanded(
+            ask=ask,
+            maker=self._maker,
+            at_once=settings.encoders * URGENT_PER_ENCODER,
+            turn_to_warm=self._turn_to_warm,
+            woke=self._wake,
+        )
         # By run, not by job: a job that gave its turn back may be leased again before its run ends.
         self._runs: dict[object, tuple[Job, anyio.CancelScope]] = {}
         self._woken = anyio.Event()
@@ -93,6 +96,9 @@ class Worker:
     def stop(self) -> None:
         """Take nothing new; run() returns when what is being made is done."""
         self._stopping.set()
+        self._wake()
+
+    def _wake(self) -> None:
         self._woken.set()
 
     async def run(self) -> None:
@@ -102,13 +108,13 @@ class Worker:
             while not self._stopping.is_set():
                 self._woken = anyio.Event()
                 try:
-                    await self._take_demands(group)
+                    await self._demanded.take(group)
                     await self._take_jobs(group)
                 except HeadwaterError as error:  # an engine is away: look again at the next poll
                     log.warning("worker.look", error=str(error), code=error.code)
                 with anyio.move_on_after(POLL_S):
                     await self._woken.wait()
-            while self._busy or self._runs:
+            while self._demanded.is_busy or self._runs:
                 with anyio.move_on_after(POLL_S):
                     self._woken = anyio.Event()
                     await self._woken.wait()
@@ -127,7 +133,7 @@ class Worker:
                     "pipeline.keep_leases",
                     holder=self._holder,
                     jobs=[job.id for job, _ in self._runs.values()],
-                    held=list(self._maker.held),
+                    held=self._maker.held,
                 )
                 for job, scope in self._runs.values():
                     if job.id in lost:
@@ -142,46 +148,6 @@ class Worker:
             log.info("worker.reclaimed", holders=ended)
         for holder in ended:
             self._lives.forget(holder)
-
-    # Demands
-
-    async def _take_demands(self, group: TaskGroup) -> None:
-        demands: list[Demand] = await self._ask("pipeline.list_demands")
-        waited_for = any(demand.rank == 0 for demand in demands)
-        for demand in demands:
-            name = (demand.generation, demand.track, demand.index)
-            if name in self._busy or (demand.rank and waited_for):
-                continue
-            self._busy.add(name)
-            group.start_soon(self._serve_demand, demand)
-
-    async def _serve_demand(self, demand: Demand) -> None:
-        name = (demand.generation, demand.track, demand.index)
-        urgent = demand.rank == 0
-        try:
-            if not await self._maker.make(
-                demand.generation,
-                [demand.track],
-                demand.index,
-                urgent=urgent,
-                turn=(lambda: self._urgent) if urgent else self._turn_to_warm,
-            ):
-                await anyio.sleep(OTHERS_S)
-        except Gone:
-            with contextlib.suppress(HeadwaterError):
-                await self._ask("pipeline.forget_generation", generation=demand.generation)
-        except CannotContinue as error:
-            with contextlib.suppress(HeadwaterError):
-                await self._replace(demand.generation, error)
-        except HeadwaterError as error:
-            log.warning("demand.failed", name=name, error=str(error), code=error.code)
-            await anyio.sleep(PAUSE_S)
-        except Exception:
-            log.exception("demand.failed", name=name)
-            await anyio.sleep(PAUSE_S)
-        finally:
-            self._busy.discard(name)
-            self._woken.set()
 
     # Jobs
 
@@ -302,19 +268,7 @@ class Worker:
                 at_once=self._settings.encoders,
             )
         except CannotContinue as error:
-            await self._replace(generation, error, job=job)
-
-    async def _replace(
-        self, generation: GenerationId, why: CannotContinue, *, job: Job | None = None
-    ) -> None:
-        """Have another generation opened for what *generation* cannot give."""
-        log.info("generation.replaced", generation=generation, code=why.code)
-        await self._ask(
-            "pipeline.replace_generation",
-            generation=generation,
-            copying=not isinstance(why, CannotCopy),
-            job=job,
-        )
+            await replace(self._ask, generation, error, job=job)
 
     @contextlib.asynccontextmanager
     async def _turn_to_warm(self) -> AsyncIterator[None]:

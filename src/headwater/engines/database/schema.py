@@ -177,6 +177,7 @@ leases = (
         Column("index", Integer, primary_key=True),
         Column("holder", String(60), nullable=False, index=True),
         Column("until", Float, nullable=False, index=True),
+        Column("yields", Boolean, nullable=False, server_default="0"),  # to one who hurries
     )
 )
 
@@ -221,7 +222,8 @@ demands = Table(  # segments somebody waits for; urgent, ahead of every job
     Column("index", Integer, primary_key=True),
     Column("video", String(20), nullable=False),
     Column("rank", Integer, nullable=False),  # 0 asked for, 1.. read ahead
-    Column("asked_at", Float, nullable=False),
+    Column("asked_at", Float, nullable=False),  # first: who waits longest comes first
+    Column("wanted_at", Float, nullable=False),  # last: what nobody wants any more goes
     Index(None, "rank", "asked_at"),
 )
 

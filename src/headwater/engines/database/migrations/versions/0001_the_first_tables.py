@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("video", sa.String(length=20), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("asked_at", sa.Float(), nullable=False),
+        sa.Column("wanted_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("generation", "track", "index", name=op.f("pk_demands")),
     )
     with op.batch_alter_table("demands", schema=None) as batch_op:
@@ -143,6 +144,7 @@ def upgrade() -> None:
         sa.Column("index", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=60), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("yields", sa.Boolean(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("generation", "track", "index", name=op.f("pk_leases")),
     )
     with op.batch_alter_table("leases", schema=None) as batch_op:
