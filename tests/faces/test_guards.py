@@ -1,5 +1,6 @@
 """What every request passes: origins, proxies, headers, keys, health."""
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import httpx
 import pytest
 
 from headwater.compose import Core, open_core, open_faces
-from headwater.faces.guards.entry import TrustedProxies
+from headwater.faces.guards.entry import TrustedProxies, level_of
 from headwater.faces.problems import STATUS, status_of
 from headwater.model import errors
 from headwater.settings import load
@@ -191,3 +192,19 @@ async def test_a_body_of_unsaid_length_is_counted(core: Core) -> None:
         )
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "level"),
+    [
+        ("/streams/v/s/v720/3.m4s", 200, logging.DEBUG),
+        ("/streams/v/s/v720/init.mp4", 206, logging.DEBUG),
+        ("/streams/v/s/poster.jpg", 304, logging.DEBUG),
+        ("/streams/v/s/v720/3.m4s", 503, logging.INFO),
+        ("/streams/v/master.m3u8", 200, logging.INFO),
+        ("/watch/3.m4s", 200, logging.INFO),
+    ],
+)
+def test_pieces_are_sent_quietly(path: str, status: int, level: int) -> None:
+    """A player asks for one every few seconds; what goes wrong is worth a line."""
+    assert level_of(path, status) == level

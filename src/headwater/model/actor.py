@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from headwater.model.ids import AccountId
 
@@ -42,5 +43,6 @@ class Actor:
 SYSTEM = Actor(kind=ActorKind.SYSTEM)
 
 
+@lru_cache(maxsize=4096)
 def anonymous(address: str) -> Actor:
     return Actor(kind=ActorKind.ANONYMOUS, address=address)

@@ -4,7 +4,8 @@ Address and scheme (trusted proxies only), a request id, the security headers, e
 one line of log, two metrics.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Awaitable, Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 import structlog
@@ -32,6 +33,7 @@ CONTENT_POLICY = (
     b"frame-ancestors 'self'"
 )
 QUIET = ("/health/",)  # probed every few seconds; not worth a line
+PIECES = (".m4s", ".mp4", ".jpg")  # below /streams/: a player asks for one every few seconds
 
 
 class TrustedProxies:
@@ -59,6 +61,29 @@ class TrustedProxies:
         return client
 
 
+class Answering:
+    """The `send` of one request: adds what every answer carries, and knows how it began."""
+
+    __slots__ = ("_added", "_named", "_send", "status")
+
+    def __init__(self, send: Send, added: Sequence[Header], named: frozenset[bytes]) -> None:
+        self._send, self._added, self._named = send, added, named
+        self.status = 0  # until it begins
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = self._with_ours(message.get("headers", ()))
+        return self._send(message)
+
+    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
+        """Add the headers that the answer does not set itself."""
+        said = [name for name, _ in headers if name in self._named]
+        if not said:
+            return [*headers, *self._added]
+        return [*headers, *(pair for pair in self._added if pair[0] not in said)]
+
+
 class Entry:
     def __init__(
         self, app: ASGIApp, *, clock: Clock, proxies: TrustedProxies, is_https: bool
@@ -75,30 +100,16 @@ class Entry:
             return
         self._look_through_proxies(scope)
         request_id = scope[REQUEST_ID] = ordered_id()
-        started, status = self._clock.monotonic(), 0
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *self._with_ours(message.get("headers", ())),
-                    (b"x-request-id", request_id.encode()),
-                ]
-            await send(message)
-
+        started = self._clock.monotonic()
+        added = [*self._headers, (b"x-request-id", request_id.encode())]
+        answering = Answering(send, added, self._named)
         REQUESTS_OPEN.inc()
         try:
-            await self._answer(scope, receive, answer, lambda: status != 0)
+            await self._answer(scope, receive, answering)
         finally:
             REQUESTS_OPEN.dec()
-            self._count(face_of(scope["path"]), status // 100)
-            self._write_line(scope, status, started)
-
-    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
-        """Add the security headers that the answer does not set itself."""
-        said = {name for name, _ in headers if name in self._named}
-        return [*headers, *(pair for pair in self._headers if pair[0] not in said)]
+            self._count(face_of(scope["path"]), answering.status // 100)
+            self._write_line(scope, answering.status, started)
 
     def _count(self, face: str, hundreds: int) -> None:
         counter = self._counted.get((face, hundreds))
@@ -106,12 +117,10 @@ class Entry:
             counter = self._counted[face, hundreds] = REQUESTS.labels(face, f"{hundreds}xx")
         counter.inc()
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, is_started: Callable[[], bool]
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answering: Answering) -> None:
         """Let the rest of the application answer; what it raises becomes a problem."""
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, answering)
         except HeadwaterError as error:
             response = problem_response(error)
         except HTTPException as error:
@@ -122,8 +131,8 @@ class Entry:
             response = plain_problem(500, "internal", INTERNAL)
         else:
             return
-        if not is_started():
-            await response(scope, receive, send)
+        if not answering.status:
+            await response(scope, receive, answering)
 
     def _look_through_proxies(self, scope: Scope) -> None:
         peer = scope["client"][0] if scope.get("client") else ""
@@ -140,12 +149,15 @@ class Entry:
             scope["scheme"] = said[b"x-forwarded-proto"]
 
     def _write_line(self, scope: Scope, status: int, started: float) -> None:
-        if scope["path"].startswith(QUIET):
+        path = scope["path"]
+        level = level_of(path, status)
+        if path.startswith(QUIET) or not self._log.is_enabled_for(level):
             return
-        self._log.info(
+        self._log.log(
+            level,
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=path,
             status=status,
             ms=round((self._clock.monotonic() - started) * 1000, 1),
             client=scope["client"][0] if scope.get("client") else "",
@@ -165,6 +177,12 @@ def security_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
     if is_https:
         headers.append((b"strict-transport-security", b"max-age=63072000"))
     return headers
+
+
+def level_of(path: str, status: int) -> int:
+    """Say how loud the line of a request is: pieces sent well are only counted."""
+    is_piece = path.startswith("/streams/") and path.endswith(PIECES)
+    return logging.DEBUG if is_piece and status < 400 else logging.INFO
 
 
 def face_of(path: str) -> str:
