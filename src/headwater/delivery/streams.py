@@ -7,7 +7,7 @@ from headwater.delivery.demand import Demands
 from headwater.delivery.manifests import dash, hls
 from headwater.delivery.storyboard import storyboard_vtt
 from headwater.delivery.tickets import Tickets
-from headwater.engines.blobs.port import BlobKey, Blobs, Stored
+from headwater.engines.blobs.port import Blobs, OpenBlob
 from headwater.engines.work import Work
 from headwater.library import videos_repository
 from headwater.model.actor import Actor
@@ -27,10 +27,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable blob to send; *shared* when any cache may keep it for ever."""
+    """An immutable blob to send and then to close; *shared* when any cache may keep it for ever."""
 
-    key: BlobKey
-    stored: Stored
+    blob: OpenBlob
     shared: bool
 
 
@@ -97,12 +96,13 @@ async def open_segment(
     tickets.saw(ticket.generation, track)
     key = blob_key(video_id, ticket.generation, track, index)
     try:
-        stored = await blobs.stat(key)
+        blob = await blobs.open(key)
     except BlobNotFound:
-        stored = await demands.until_there(
+        await demands.until_there(
             video_id, ticket.generation, track, index, segments=segments, client=actor.limit_key
         )
-    return Piece(key=key, stored=stored, shared=ticket.shared)
+        blob = await blobs.open(key)
+    return Piece(blob=blob, shared=ticket.shared)
 
 
 async def open_picture(
@@ -122,12 +122,13 @@ async def open_picture(
         raise NotFound("This video has no such picture.")
     key = blob_key(video_id, ticket.generation, PICTURES, index)
     try:
-        stored = await blobs.stat(key)
+        blob = await blobs.open(key)
     except BlobNotFound:
-        stored = await demands.until_there(
+        await demands.until_there(
             video_id, ticket.generation, PICTURES, index, segments=0, client=actor.limit_key
         )
-    return Piece(key=key, stored=stored, shared=ticket.shared)
+        blob = await blobs.open(key)
+    return Piece(blob=blob, shared=ticket.shared)
 
 
 def _board(plan: Plan) -> Storyboard | None:

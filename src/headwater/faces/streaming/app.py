@@ -7,12 +7,14 @@ for a client that says it can wait for it, such as our player, a 202 (RFC 7240 Â
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater.delivery.ranges import matches
 from headwater.delivery.streams import Manifest, Piece
@@ -29,9 +31,9 @@ SHARED_FOR_EVER: Headers = [
     (b"cache-control", b"public, max-age=31536000, immutable"),
     (b"access-control-allow-origin", b"*"),
 ]
+PRIVATE: Headers = [(b"cache-control", b"private, no-store")]
 READING = ("GET", "HEAD")
 LONGEST_INDEX = 9  # digits; more segments than that no video has
-PRIVATE: Headers = [(b"cache-control", b"private, no-store")]
 
 
 def _text(request: Request, manifest: Manifest, content_type: str, *, immutable: bool) -> Response:
@@ -49,21 +51,39 @@ def _text(request: Request, manifest: Manifest, content_type: str, *, immutable:
     return Response(manifest.text, headers=headers, media_type=content_type)
 
 
-class SegmentRoute(Route):
-    """`/streams/{id}/{stream}/{track}/{index}.m4s`, matched by splitting: the hottest path."""
+class Streaming:
+    """The face. Segments, the hottest path of all, are matched by splitting; the rest by *routes*.
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        words = scope["path"].split("/")
-        if len(words) != 6 or not all(words[1:]) or words[1] != "streams":
-            return Match.NONE, {}
-        index, _, kind = words[5].partition(".")
-        if kind != "m4s" or len(index) > LONGEST_INDEX or not (index.isascii() and index.isdigit()):
-            return Match.NONE, {}
-        found = {"id": words[2], "stream": words[3], "track": words[4], "index": int(index)}
-        return (
-            Match.FULL if scope["method"] in READING else Match.PARTIAL,
-            {"endpoint": self.endpoint, "path_params": found},
-        )
+    `/streams/{id}/{stream}/{track}/{index}.m4s`
+    """
+
+    def __init__(self, segment: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._segment = segment
+        self._rest = Router(routes=routes, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = segment_of(scope["path"])
+        if found is None:
+            await self._rest(scope, receive, send)
+            return
+        if scope["method"] not in READING:
+            raise HTTPException(405, headers={"allow": ", ".join(READING)})
+        scope["path_params"] = found
+        await self._segment(scope, receive, send)
+
+
+def segment_of(path: str) -> dict[str, Any] | None:
+    """Return what the address of a segment names, None for another address."""
+    words = path.split("/")
+    if len(words) != 6:
+        return None
+    _, _, video, stream, track, name = words
+    index, _, kind = name.partition(".")
+    if kind != "m4s" or not (video and stream and track):
+        return None
+    if len(index) > LONGEST_INDEX or not (index.isascii() and index.isdigit()):
+        return None
+    return {"id": video, "stream": stream, "track": track, "index": int(index)}
 
 
 class PieceEndpoint:
@@ -85,16 +105,17 @@ class PieceEndpoint:
                 raise
             await accepted(error)(scope, receive, send)
             return
-        await respond(
-            scope,
-            receive,
-            send,
-            blobs=self._faces.blobs,
-            key=piece.key,
-            stored=piece.stored,
-            content_type=self._content_type,
-            headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
-        )
+        try:
+            await respond(
+                scope,
+                receive,
+                send,
+                blob=piece.blob,
+                content_type=self._content_type,
+                headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
+            )
+        finally:
+            piece.blob.close()
 
 
 def may_be_told_later(scope: Scope) -> bool:
@@ -110,7 +131,24 @@ def accepted(error: BeingMade) -> Response:
     return Response(status_code=202, headers=headers)
 
 
-def routes(faces: Faces) -> list[BaseRoute]:
+def create(faces: Faces) -> ASGIApp:
+    """Return the face."""
+    segment = PieceEndpoint(faces, "streams.segment", b"video/mp4")
+    picture = PieceEndpoint(faces, "streams.picture", b"image/jpeg")
+    base = "/streams/{id}/{stream}"
+    return Streaming(
+        segment,
+        [
+            Route(base + "/{track}/init.mp4", segment, methods=READING),
+            Route(base + "/poster.jpg", picture, methods=READING),
+            Route(base + "/storyboard-{index:int}.jpg", picture, methods=READING),
+            *_texts(faces),
+        ],
+    )
+
+
+def _texts(faces: Faces) -> list[BaseRoute]:
+    """Return the routes of what is written out of the plan."""
     runner = faces.runner
 
     async def master(request: Request) -> Response:
@@ -147,17 +185,11 @@ def routes(faces: Faces) -> list[BaseRoute]:
     async def nothing(_: Request) -> Response:
         raise NotFound("There is nothing under this address.")
 
-    segment = PieceEndpoint(faces, "streams.segment", b"video/mp4")
-    picture = PieceEndpoint(faces, "streams.picture", b"image/jpeg")
     base = "/streams/{id}/{stream}"
     return [
-        SegmentRoute(base + "/{track}/{index:int}.m4s", segment, methods=READING),
-        Route(base + "/{track}/init.mp4", segment, methods=READING),
         Route(base + "/{track}/playlist.m3u8", playlist),
         Route("/streams/{id}/master.m3u8", master),
         Route("/streams/{id}/manifest.mpd", mpd),
-        Route(base + "/poster.jpg", picture, methods=READING),
         Route(base + "/storyboard.vtt", storyboard),
-        Route(base + "/storyboard-{index:int}.jpg", picture, methods=READING),
         Route("/streams/{rest:path}", nothing),
     ]

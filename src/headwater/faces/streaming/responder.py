@@ -6,15 +6,16 @@ memory is read in a thread by the store, so a cold file never holds up anybody e
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
 from headwater.delivery.ranges import matches, range_still_valid, wanted_range
-from headwater.engines.blobs.port import BlobKey, Blobs, Stored
+from headwater.engines.blobs.port import OpenBlob
 from headwater.model.errors import RangeNotSatisfiable
 
 Headers = list[tuple[bytes, bytes]]
+CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 WATCHED_BYTES = 4 << 20  # send() never says that a client left; long bodies listen for it
 
 
@@ -30,75 +31,66 @@ async def respond(
     receive: Receive,
     send: Send,
     *,
-    blobs: Blobs,
-    key: BlobKey,
-    stored: Stored,
+    blob: OpenBlob,
     content_type: bytes,
     headers: Headers,
 ) -> None:
     """Answer a GET or HEAD with the blob: 200, 206, 304 or 416 (RFC 9110 §13.2.2, §14.2)."""
-    common = [
-        *headers,
-        (b"etag", b'"' + stored.etag.encode() + b'"'),
-        (b"accept-ranges", b"bytes"),
-    ]
-    if matches(header(scope, b"if-none-match"), stored.etag):
-        await _start(send, 304, common)
+    stored = blob.stored
+    asked = {name: value for name, value in scope["headers"] if name in CONDITIONS}
+    common = [*headers, (b"etag", b'"%b"' % stored.etag.encode()), (b"accept-ranges", b"bytes")]
+    if asked and matches(_text(asked, b"if-none-match"), stored.etag):
+        await _empty(send, 304, common)
         return
-    asked = header(scope, b"range")
-    if asked and not range_still_valid(header(scope, b"if-range"), stored.etag):
-        asked = None
-    try:
-        part = wanted_range(asked, stored.size)
-    except RangeNotSatisfiable:
-        content_range = b"bytes */%d" % stored.size
-        await _start(send, 416, [*common, (b"content-range", content_range)], length=0)
-        return
+    part = None
+    if asked and range_still_valid(_text(asked, b"if-range"), stored.etag):
+        try:
+            part = wanted_range(_text(asked, b"range"), stored.size)
+        except RangeNotSatisfiable:
+            common += [(b"content-range", b"bytes */%d" % stored.size), (b"content-length", b"0")]
+            await _empty(send, 416, common)
+            return
     start, stop = part or (0, stored.size)
-    common.append((b"content-type", content_type))
+    common += [(b"content-type", content_type), (b"content-length", b"%d" % (stop - start))]
     if part:
         common.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.size)))
-    chunks = blobs.read(key, start, stop) if scope["method"] != "HEAD" and stop > start else None
-    first = await anext(chunks) if chunks else b""  # raises BlobNotFound before anything is sent
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 206 if part else 200,
-            "headers": [*common, (b"content-length", b"%d" % (stop - start))],
-        }
-    )
-    if chunks is None or len(first) == stop - start:
-        await send({"type": "http.response.body", "body": first})
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()  # left alone, the loop would start a task to do it
+    status = 206 if part else 200
+    if scope["method"] == "HEAD" or start == stop:
+        await _empty(send, status, common)
         return
-    await send({"type": "http.response.body", "body": first, "more_body": True})
+    await send({"type": "http.response.start", "status": status, "headers": common})
     if stop - start <= WATCHED_BYTES:
-        await _send_all(chunks, send)
+        await _send_all(blob, start, stop, send)
     else:
-        await _send_while_connected(chunks, receive, send)
+        await _send_while_connected(blob, start, stop, receive, send)
 
 
-async def _start(send: Send, status: int, headers: Headers, *, length: int | None = None) -> None:
-    if length is not None:
-        headers = [*headers, (b"content-length", b"%d" % length)]
+def _text(asked: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = asked.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+async def _empty(send: Send, status: int, headers: Headers) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _send_all(chunks: AsyncIterator[bytes], send: Send) -> None:
-    async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+async def _send_all(blob: OpenBlob, start: int, stop: int, send: Send) -> None:
+    while start < stop:
+        chunk = await blob.read(start, stop)
+        start += len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": start < stop})
 
 
-async def _send_while_connected(chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+async def _send_while_connected(
+    blob: OpenBlob, start: int, stop: int, receive: Receive, send: Send
+) -> None:
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
     watcher = asyncio.ensure_future(gone())
-    sender = asyncio.ensure_future(_send_all(chunks, send))
+    sender = asyncio.ensure_future(_send_all(blob, start, stop, send))
     try:
         await asyncio.wait((watcher, sender), return_when=asyncio.FIRST_COMPLETED)
         if sender.done():
