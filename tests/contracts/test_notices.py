@@ -13,7 +13,7 @@ from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.notices.listeners import QUEUED
 from headwater.engines.notices.memory import MemoryNotices
 from headwater.engines.notices.port import NOTICE_BYTES, Notices
-from headwater.engines.notices.table import KEPT_S, PRUNE_EACH, TableNotices
+from headwater.engines.notices.table import KEPT_S, TableNotices
 from headwater.model.errors import InvalidInput
 
 pytestmark = pytest.mark.anyio
@@ -122,17 +122,39 @@ async def test_a_slow_listener_loses_the_oldest() -> None:
         assert await take(news, 1) == [("t", b"10")]
 
 
+async def count(database: SqliteDatabase) -> int:
+    async with database.reader() as session:
+        row = await session.row(select(func.count().label("n")).select_from(rows))
+    assert row is not None
+    return int(row["n"])
+
+
 async def test_old_rows_go(tmp_path: Path) -> None:
     """Publishers clean up, so that a table nobody reads stays small."""
     database, clock = SqliteDatabase(tmp_path / "headwater.db"), OwnTime()
     await database.migrate()
     notices = TableNotices(database, clock)
-    await asyncio.gather(*(notices.publish("t") for _ in range(PRUNE_EACH)))
+    await asyncio.gather(*(notices.publish("t") for _ in range(9)))
     clock.at += KEPT_S + 1
     await notices.publish("t")
-    async with database.reader() as session:
-        row = await session.row(select(func.count().label("n")).select_from(rows))
-    assert row == {"n": 1}
+    assert await count(database) == 1
+    await database.close()
+
+
+async def test_old_rows_go_though_nobody_says_anything(tmp_path: Path) -> None:
+    """What was said of a video that is gone does not stay until the next one comes."""
+    database, clock = SqliteDatabase(tmp_path / "headwater.db"), OwnTime()
+    await database.migrate()
+    notices = TableNotices(database, clock)
+    async with notices.listen("t") as news:
+        await notices.publish("t")
+        await take(news, 1)
+        clock.at += KEPT_S + 1
+        async with asyncio.timeout(5.0):
+            while (left := await count(database)) > 0:
+                assert left == 1
+                await asyncio.sleep(0.01)
+    await notices.close()
     await database.close()
 
 

@@ -1,10 +1,12 @@
 """Notices between the processes of one host: short-lived rows of the database.
 
-A process looks for new rows only while somebody in it listens.
+A process looks for new rows only while somebody in it listens. Whoever publishes or listens removes
+old ones, so that they go even where nothing happens any more.
 """
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +14,7 @@ import structlog
 from sqlalchemy import delete, func, insert, select
 
 from headwater.engines.clock import Clock
-from headwater.engines.database.port import Database
+from headwater.engines.database.port import Database, Session
 from headwater.engines.database.schema import notices
 from headwater.engines.notices.listeners import Listeners, check_size
 from headwater.engines.reach import Reach
@@ -21,7 +23,6 @@ from headwater.model.errors import HeadwaterError
 POLL_S = 0.05
 BATCH = 500
 KEPT_S = 60.0  # longer than any process that listens goes without looking
-PRUNE_EACH = 256  # publications of one process
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ class TableNotices:
         self._poll_s = poll_s
         self._listeners = Listeners()
         self._seen = 0
-        self._published = 0
+        self._pruned_at = -math.inf
         self._woken = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
@@ -46,9 +47,8 @@ class TableNotices:
         now = self._clock.now()
         async with self._database.writer() as session:
             await session.execute(insert(notices).values(topic=topic, body=body, created_at=now))
-            if self._published % PRUNE_EACH == 0:
-                await session.execute(delete(notices).where(notices.c.created_at < now - KEPT_S))
-        self._published += 1
+            if now - self._pruned_at > KEPT_S:
+                await self._prune(session, now)
         self._woken.set()
 
     @asynccontextmanager
@@ -87,6 +87,10 @@ class TableNotices:
 
     async def _look(self) -> bool:
         """Tell what is new; True if there may be more."""
+        now = self._clock.now()
+        if now - self._pruned_at > KEPT_S:
+            async with self._database.writer() as session:
+                await self._prune(session, now)
         async with self._database.reader() as session:
             rows = await session.rows(
                 select(notices).where(notices.c.id > self._seen).order_by(notices.c.id).limit(BATCH)
@@ -95,3 +99,7 @@ class TableNotices:
             self._seen = row["id"]
             self._listeners.tell(row["topic"], row["body"], row["id"])
         return len(rows) == BATCH
+
+    async def _prune(self, session: Session, now: float) -> None:
+        await session.execute(delete(notices).where(notices.c.created_at < now - KEPT_S))
+        self._pruned_at = now
