@@ -492,7 +492,7 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
         {
             asgi.UPLOADS: tus.routes(faces),
             asgi.REST: rest.create(faces, beside),
-            asgi.STREAMS: streaming.routes(faces),
+            asgi.STREAMS: streaming.create(faces),
             asgi.WEB: web.routes(site),
         },
         page=site.failure,
