@@ -33,6 +33,10 @@ def news_of(video: Video) -> VideoNews:
     return VideoNews(**{name: getattr(video, name) for name in VideoNews.__struct_fields__})
 
 
+def read_news(body: bytes) -> VideoNews:
+    return msgspec.json.decode(body, type=VideoNews)
+
+
 def topic_of(video_id: VideoId) -> str:
     return f"video:{video_id}"
 

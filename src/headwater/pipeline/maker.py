@@ -5,7 +5,7 @@ costs one index slice and one window, not a plan.
 """
 
 import contextlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +26,7 @@ from headwater.pipeline.make_picture import make_picture
 from headwater.pipeline.make_run import make_run
 from headwater.pipeline.make_segment import Made, make_init, make_segments
 from headwater.pipeline.material import Material
-from headwater.planning.document import decode_plan
-
-REMEMBERED = 32
+from headwater.pipeline.materials import Materials
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +46,7 @@ class Maker:
         self._floor_bytes = floor_bytes
         self._passes = {True: anyio.Semaphore(1), False: anyio.Semaphore(1)}  # by urgency
         self._held: Counter[tuple[GenerationId, TrackId, int]] = Counter()
-        self._materials: OrderedDict[GenerationId, Material] = OrderedDict()
+        self.materials = Materials(ask=ask, blobs=blobs)
 
     @property
     def held(self) -> list[tuple[GenerationId, TrackId, int]]:
@@ -66,27 +64,7 @@ class Maker:
 
     async def material(self, generation: GenerationId) -> Material:
         """Open what *generation* is made from. Raises Gone."""
-        if generation in self._materials:
-            self._materials.move_to_end(generation)
-            return self._materials[generation]
-        opened: Opened = await self._ask("pipeline.open_generation", generation=generation)
-        plan = decode_plan(opened.generation.plan)
-        source = opened.source
-        material = Material(
-            video=opened.generation.video,
-            generation=generation,
-            plan=plan,
-            extents=source.remuxed if plan.remuxed and source.remuxed else source.extents,
-            index_sizes=opened.generation.index_sizes,
-            blobs=self._blobs,
-        )
-        self._materials[generation] = material
-        while len(self._materials) > REMEMBERED:
-            self._materials.popitem(last=False)
-        return material
-
-    def forget(self, generation: GenerationId) -> None:
-        self._materials.pop(generation, None)
+        return await self.materials.open(generation)
 
     async def make(
         self,
@@ -155,7 +133,7 @@ class Maker:
             yield tracks
         except BaseException as error:
             if isinstance(error, BlobNotFound):
-                self.forget(generation)  # its source was compacted or given up meanwhile
+                self.materials.forget(generation)  # its source was compacted or given up meanwhile
             with anyio.CancelScope(shield=True):  # else who is cancelled keeps the lease
                 await self._ask(
                     "pipeline.release_leases",
@@ -311,7 +289,7 @@ class Maker:
                 yields=yields,
             )
             if not alive:
-                self.forget(material.generation)
+                self.materials.forget(material.generation)
                 for track, at in sizes:
                     key = blob_key(material.video, material.generation, track, at)
                     await self._blobs.delete(key)

@@ -18,6 +18,7 @@ from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.forces.backoff import jitter
+from headwater.library.changes import read_news, topic_of
 from headwater.model.errors import (
     CannotContinue,
     Gone,
@@ -25,7 +26,7 @@ from headwater.model.errors import (
     InvalidInput,
     StorageFull,
 )
-from headwater.model.ids import GenerationId, JobId, TrackId
+from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
 from headwater.pipeline.ask import Ask
@@ -121,9 +122,12 @@ class Worker:
             group.cancel_scope.cancel()
 
     async def _listen(self) -> None:
-        async with self._notices.listen("jobs", "demands") as news:
-            async for _ in news:
-                self._woken.set()
+        async with self._notices.listen("jobs", "demands", topic_of(VideoId("*"))) as news:
+            async for topic, body in news:
+                if topic in {"jobs", "demands"}:
+                    self._wake()
+                elif (told := read_news(body)).deleted_at is not None:
+                    self._maker.materials.forget_video(told.id)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -138,6 +142,7 @@ class Worker:
                 for job, scope in self._runs.values():
                     if job.id in lost:
                         scope.cancel()
+            self._maker.materials.forget_idle()
             await anyio.sleep(HEARTBEAT_S)
 
     async def _reclaim(self) -> None:
