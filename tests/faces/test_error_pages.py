@@ -34,7 +34,6 @@ async def http(core: Core) -> AsyncIterator[httpx.AsyncClient]:
     ("method", "path", "headers", "status", "heading"),
     [
         ("GET", "/no/such/page", {}, 404, "This page is not here"),
-        ("GET", "/streams/none/master.m3u8", {}, 404, "This page is not here"),
         ("GET", "/static/none.js", {}, 404, "This page is not here"),
         ("PUT", "/login", {}, 405, "That did not work"),
         ("POST", "/login", FOREIGN, 403, "This is not allowed"),

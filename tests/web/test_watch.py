@@ -1,52 +1,17 @@
 """The watch page follows its video: from the first byte, or to the reason why not."""
 
-import base64
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import expect
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
 from tests.web.player import watch_until
+from tests.web.sending import sending
 
 pytestmark = pytest.mark.anyio
-TUS = {"tus-resumable": "1.0.0", "content-type": "application/offset+octet-stream"}
-
-
-class Sending:
-    """An upload over tus, piece by piece."""
-
-    def __init__(self, client: httpx.Client, body: bytes) -> None:
-        self._client, self._body, self._offset = client, body, 0
-        created = client.post(
-            "/api/v1/uploads/",
-            headers={
-                "tus-resumable": "1.0.0",
-                "upload-length": str(len(body)),
-                "upload-metadata": f"title {base64.b64encode(b'On its way').decode()}",
-            },
-        ).raise_for_status()
-        self._address = created.headers["location"]
-        self.video = created.headers["headwater-video"]
-
-    def send(self, size: int | None = None) -> None:
-        piece = self._body[self._offset :][:size]
-        headers = TUS | {"upload-offset": str(self._offset)}
-        self._client.patch(self._address, headers=headers, content=piece).raise_for_status()
-        self._offset += len(piece)
-
-
-@contextmanager
-def sending(server: Server, body: bytes) -> Iterator[Sending]:
-    with server.client() as client:
-        upload = Sending(client, body)
-        yield upload
-        client.delete(f"/api/v1/videos/{upload.video}").raise_for_status()
 
 
 async def test_it_becomes_playable_by_itself(

@@ -93,6 +93,7 @@ class Continued(msgspec.Struct, frozen=True):
     upload: Upload
     has_beyond: bool
     video_lives: bool
+MOST_LISTED = 1000
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -125,6 +126,21 @@ async def find_continued(session: Session, upload_id: UploadId) -> Continued | N
 async def find_held(session: Session, upload_id: UploadId) -> Held | None:
     row = await session.row(select(uploads).where(uploads.c.id == upload_id))
     return Held(from_row(row), row["locked_by"], row["locked_until"]) if row else None
+
+
+async def unfinished(session: Session, owner: AccountId) -> list[Upload]:
+    """Return *owner*'s uploads that have a video and lack bytes, newest first."""
+    rows = await session.rows(
+        select(*COLUMNS)
+        .where(
+            uploads.c.owner == owner,
+            uploads.c.completed_at.is_(None),
+            uploads.c.video.is_not(None),
+        )
+        .order_by(uploads.c.created_at.desc(), uploads.c.id.desc())
+        .limit(MOST_LISTED)
+    )
+    return [from_row(row) for row in rows]
 
 
 async def find_many(session: Session, ids: Sequence[UploadId]) -> dict[UploadId, Upload]:

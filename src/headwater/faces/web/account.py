@@ -17,18 +17,34 @@ from headwater.model.errors import (
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    async def show_login(request: Request) -> Response:
+    doors = Doors(site)
+    return [
+        Route("/login", site.page(doors.show_login), methods=["GET"]),
+        Route("/login", site.page(doors.log_in), methods=["POST"]),
+        Route("/logout", site.page(doors.log_out), methods=["POST"]),
+        Route("/setup", site.page(doors.show_setup), methods=["GET"]),
+        Route("/setup", site.page(doors.set_up), methods=["POST"]),
+    ]
+
+
+class Doors:
+    """The forms that let people in and out."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def show_login(self, request: Request) -> Response:
         after = local_path(request.query_params.get("next", "/"))
         if principal_of(request) is not None:
             return redirect(after)
-        return _login_form(site, request, after=after)
+        return _login_form(self._site, request, after=after)
 
-    async def log_in(request: Request) -> Response:
+    async def log_in(self, request: Request) -> Response:
         form = await request.form()
         email, after = str(form.get("email", "")), local_path(str(form.get("next", "/")))
         principal = principal_of(request)
         try:
-            signed_in = await site.ask(
+            signed_in = await self._site.ask(
                 request,
                 "sessions.log_in",
                 email=email,
@@ -36,50 +52,42 @@ def routes(site: Site) -> list[BaseRoute]:
                 replaces=principal.proof if principal else None,
             )
         except Unauthenticated:
-            problem = site.texts("login.wrong")
-            return _login_form(site, request, 401, after=after, email=email, problem=problem)
+            problem = self._site.texts("login.wrong")
+            return _login_form(self._site, request, 401, after=after, email=email, problem=problem)
         except RateLimited:
-            problem = site.texts("login.slow")
-            return _login_form(site, request, 429, after=after, email=email, problem=problem)
+            problem = self._site.texts("login.slow")
+            return _login_form(self._site, request, 429, after=after, email=email, problem=problem)
         response = redirect(after)
-        sign_in_response(site.faces, response, signed_in)
+        sign_in_response(self._site.faces, response, signed_in)
         return response
 
-    async def log_out(request: Request) -> Response:
+    async def log_out(self, request: Request) -> Response:
         principal = principal_of(request)
         if principal is not None:
-            await site.ask(request, "sessions.log_out", proof=principal.proof)
+            await self._site.ask(request, "sessions.log_out", proof=principal.proof)
         response = redirect("/")
-        sign_out_response(site.faces, response)
+        sign_out_response(self._site.faces, response)
         return response
 
-    async def show_setup(request: Request) -> Response:
+    async def show_setup(self, request: Request) -> Response:
         token = request.query_params.get("token", "")
-        if not token or not await site.ask(request, "accounts.needs_setup", token=token):
-            return _used_link(site, request)
-        return _setup_form(site, request, token=token)
+        if not token or not await self._site.ask(request, "accounts.needs_setup", token=token):
+            return _used_link(self._site, request)
+        return _setup_form(self._site, request, token=token)
 
-    async def set_up(request: Request) -> Response:
+    async def set_up(self, request: Request) -> Response:
         form = await request.form()
         given = {name: str(form.get(name, "")) for name in ("token", "email", "name", "password")}
         try:
-            signed_in = await site.ask(request, "accounts.set_up", **given)
+            signed_in = await self._site.ask(request, "accounts.set_up", **given)
         except InvalidInput as error:
             del given["password"]
-            return _setup_form(site, request, 400, **given, problem=str(error))
+            return _setup_form(self._site, request, 400, **given, problem=str(error))
         except (Forbidden, Conflict):
-            return _used_link(site, request)
+            return _used_link(self._site, request)
         response = redirect("/upload")
-        sign_in_response(site.faces, response, signed_in)
+        sign_in_response(self._site.faces, response, signed_in)
         return response
-
-    return [
-        Route("/login", site.page(show_login), methods=["GET"]),
-        Route("/login", site.page(log_in), methods=["POST"]),
-        Route("/logout", site.page(log_out), methods=["POST"]),
-        Route("/setup", site.page(show_setup), methods=["GET"]),
-        Route("/setup", site.page(set_up), methods=["POST"]),
-    ]
 
 
 def _login_form(

@@ -1,6 +1,6 @@
 """One's own videos: uploading them, the studio's table, and the page that edits one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,75 +12,91 @@ from headwater.faces.web.site import Site, redirect, require_visitor
 from headwater.model.account import Usage
 from headwater.model.errors import InvalidInput, StaleWrite
 from headwater.model.ids import VideoId
-from headwater.model.video import Video, Visibility
+from headwater.model.upload import Upload
+from headwater.model.video import Video, VideoState, Visibility
 
 ROWS = 100
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    async def upload(request: Request) -> Response:
+    own = OwnVideos(site)
+    one = "/studio/videos/{id}"
+    return [
+        Route("/upload", site.page(own.upload)),
+        Route("/studio", site.page(own.studio)),
+        Route(one, site.page(own.show_edit), methods=["GET"]),
+        Route(one, site.page(own.edit), methods=["POST"]),
+        Route(f"{one}/delete", site.page(own.delete), methods=["POST"]),
+        Route(f"{one}/restore", site.page(own.restore), methods=["POST"]),
+        Route(f"{one}/retry", site.page(own.retry), methods=["POST"]),
+    ]
+
+
+class OwnVideos:
+    """What people do with their own videos."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def upload(self, request: Request) -> Response:
         require_visitor(request)
-        usage: Usage = await site.ask(request, "accounts.usage")
+        usage: Usage = await self._site.ask(request, "accounts.usage")
         quota = ""
         if usage.quota_bytes:
             used, most = words.size(usage.used_bytes), words.size(usage.quota_bytes)
-            quota = site.texts("upload.quota", used=used, quota=most)
-        return site.render(request, "upload.html", here="upload", quota=quota)
+            quota = self._site.texts("upload.quota", used=used, quota=most)
+        return self._site.render(request, "upload.html", here="upload", quota=quota)
 
-    async def studio(request: Request) -> Response:
+    async def studio(self, request: Request) -> Response:
         require_visitor(request)
-        before = site.faces.cursors.read("studio", request.query_params.get("after"))
-        page = await site.ask(request, "videos.mine", before=before, limit=ROWS)
-        following = site.faces.cursors.write("studio", page.following)
-        now = site.now
-        rows = [views.row(site.texts, video, now=now) for video in page.videos]
+        before = self._site.faces.cursors.read("studio", request.query_params.get("after"))
+        page = await self._site.ask(request, "videos.mine", before=before, limit=ROWS)
+        following = self._site.faces.cursors.write("studio", page.following)
+        rows = await self._rows(request, page.videos)
         space = words.size(sum(row.space_bytes for row in rows))
-        return site.render(
+        return self._site.render(
             request,
             "studio.html",
             here="studio",
             rows=rows,
-            total=site.texts("studio.space_total", n=len(rows), size=space),
+            total=self._site.texts("studio.space_total", n=len(rows), size=space),
             more=f"/studio?after={following}" if following else None,
         )
 
-    async def show_edit(request: Request) -> Response:
-        require_visitor(request)
-        video: Video = await site.ask(request, "videos.get", video_id=_id(request))
-        return _edit_form(site, request, video, saved="saved" in request.query_params)
+    async def _rows(self, request: Request, videos: Sequence[Video]) -> list[views.Row]:
+        uploads: list[Upload] = []
+        if any(video.state is VideoState.UPLOADING for video in videos):
+            uploads = await self._site.ask(request, "uploads.unfinished")
+        by_video = {upload.video: upload for upload in uploads}
+        texts, now = self._site.texts, self._site.now
+        return [views.row(texts, video, upload=by_video.get(video.id), now=now) for video in videos]
 
-    async def edit(request: Request) -> Response:
+    async def show_edit(self, request: Request) -> Response:
+        require_visitor(request)
+        video: Video = await self._site.ask(request, "videos.get", video_id=_id(request))
+        return _edit_form(self._site, request, video, saved="saved" in request.query_params)
+
+    async def edit(self, request: Request) -> Response:
         given = _edits(await request.form())
         try:
-            await site.ask(request, "videos.edit", video_id=_id(request), **given)
+            await self._site.ask(request, "videos.edit", video_id=_id(request), **given)
         except (InvalidInput, StaleWrite) as error:
-            video = await site.ask(request, "videos.get", video_id=_id(request))
+            video = await self._site.ask(request, "videos.get", video_id=_id(request))
             status = 409 if isinstance(error, StaleWrite) else 400
-            return _edit_form(site, request, video, status=status, problem=str(error))
+            return _edit_form(self._site, request, video, status=status, problem=str(error))
         return redirect(f"/studio/videos/{_id(request)}?saved")
 
-    async def delete(request: Request) -> Response:
-        await site.ask(request, "videos.delete", video_id=_id(request))
+    async def delete(self, request: Request) -> Response:
+        await self._site.ask(request, "videos.delete", video_id=_id(request))
         return redirect("/studio")
 
-    async def restore(request: Request) -> Response:
-        await site.ask(request, "videos.restore", video_id=_id(request))
+    async def restore(self, request: Request) -> Response:
+        await self._site.ask(request, "videos.restore", video_id=_id(request))
         return redirect("/studio")
 
-    async def retry(request: Request) -> Response:
-        await site.ask(request, "jobs.retry_video", video_id=_id(request))
+    async def retry(self, request: Request) -> Response:
+        await self._site.ask(request, "jobs.retry_video", video_id=_id(request))
         return redirect(f"/watch/{_id(request)}")
-
-    one = "/studio/videos/{id}"
-    return [
-        Route("/upload", site.page(upload)),
-        Route("/studio", site.page(studio)),
-        Route(one, site.page(show_edit), methods=["GET"]),
-        Route(one, site.page(edit), methods=["POST"]),
-        Route(f"{one}/delete", site.page(delete), methods=["POST"]),
-        Route(f"{one}/restore", site.page(restore), methods=["POST"]),
-        Route(f"{one}/retry", site.page(retry), methods=["POST"]),
-    ]
 
 
 def _id(request: Request) -> VideoId:

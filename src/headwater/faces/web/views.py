@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from headwater.faces.web import words
 from headwater.faces.web.texts import Texts
 from headwater.model.job import Job
+from headwater.model.upload import Upload
 from headwater.model.video import Video, VideoState
+
+BUSY = (VideoState.UPLOADING, VideoState.PROCESSING, VideoState.PLAYABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +28,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row(Card):
-    """A line of the studio's table; *percent* is set while something is being made."""
+    """A line of the studio's table. While *is_busy*, *percent* is None where nobody can know."""
 
     id: str
     description: str
     state: str
     state_words: str
     percent: int | None
+    is_busy: bool
     visibility: str
     added_s: float
     space: str
@@ -79,15 +83,28 @@ def card(texts: Texts, video: Video, *, channel: str = "", now: float) -> Card:
     return Card(**_card_fields(texts, video, channel, now))  # type: ignore[arg-type]
 
 
-def row(texts: Texts, video: Video, *, now: float) -> Row:
-    percent = int(video.progress * 100) if video.state is VideoState.PLAYABLE else None
+def percent_of(video: Video, upload: Upload | None) -> int | None:
+    """Return how much of what is under way is done, None where nothing is or nobody can know."""
+    match video.state:
+        case VideoState.UPLOADING if upload and upload.length:
+            return 100 * upload.offset // upload.length
+        case VideoState.PLAYABLE:
+            return int(video.progress * 100)
+        case _:
+            return None
+
+
+def row(texts: Texts, video: Video, *, upload: Upload | None = None, now: float) -> Row:
+    """Return the line of *video*; *upload* is what still arrives of it."""
+    percent = percent_of(video, upload)
     return Row(
         **_card_fields(texts, video, "", now),  # type: ignore[arg-type]
         id=video.id,
         description=video.description,
         state=video.state.value,
-        state_words=words.state(texts, video),
+        state_words=words.state(texts, video, percent),
         percent=percent,
+        is_busy=video.state in BUSY,
         visibility=video.visibility.value,
         added_s=video.created_at,
         space=words.size(video.source_bytes + video.stored_bytes),

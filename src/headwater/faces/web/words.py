@@ -65,9 +65,11 @@ def _digits(count: float, unit: str) -> str:
     return f"{count:.0f} {unit}" if whole else f"{count:.1f} {unit}"
 
 
-def state(texts: Texts, video: Video) -> str:
-    """Say in a person's words where *video* stands."""
+def state(texts: Texts, video: Video, percent: int | None = None) -> str:
+    """Say in a person's words where *video* stands; *percent* of it is done, if that is known."""
     match video.state:
+        case VideoState.UPLOADING if percent is not None:
+            return texts("studio.state_uploading_percent", percent=percent)
         case VideoState.UPLOADING:
             return texts("studio.state_uploading")
         case VideoState.PROCESSING:

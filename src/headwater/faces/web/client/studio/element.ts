@@ -11,6 +11,7 @@ import { type Bulk, type Filter, drawTools } from "./tools";
 import { Row, type SortKey, VISIBILITIES, type Visibility } from "./row";
 
 const UNDO_MS = 10_000;
+const REFRESH_MS = 2000;
 
 class Studio extends HTMLElement {
   private rows: Row[] = [];
@@ -24,7 +25,21 @@ class Studio extends HTMLElement {
     this.addEventListener("click", (event) => this.onClick(event));
     this.querySelector("#all")?.addEventListener("change", (event) => this.pickAll(event.target as HTMLInputElement));
     follow("/videos/mine/events", (news) => this.hear(news));
+    setInterval(() => void this.refreshUploads(), REFRESH_MS);
     this.draw();
+  }
+
+  /** See how far uploads are, wherever their bytes come from, while somebody looks. */
+  private async refreshUploads(): Promise<void> {
+    const uploading = this.rows.filter(({ state }) => state === "uploading");
+    if (!uploading.length || document.hidden) return;
+    const response = await fetch(location.href).catch(() => null);
+    if (!response?.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const row of uploading) {
+      const newer = page.querySelector<HTMLTableRowElement>(`tr[data-video="${row.id}"]`);
+      if (newer) row.refresh(newer);
+    }
   }
 
   private get body(): HTMLElement {

@@ -6,6 +6,7 @@ import { say } from "../shared/texts";
 export type Visibility = Video["visibility"];
 export type SortKey = "title" | "state" | "visibility" | "added" | "space";
 export const VISIBILITIES: Visibility[] = ["public", "unlisted", "private"];
+const BUSY: State[] = ["uploading", "processing", "playable"];
 const STATES: State[] = ["uploading", "processing", "playable", "ready", "failed"];
 
 export class Row {
@@ -66,16 +67,26 @@ export class Row {
     else this.part("[data-visibility-words]").textContent = visibilities[video.visibility];
   }
 
+  /** Take over what a newer document says of an upload: the news know nothing of its bytes. */
+  refresh(newer: HTMLTableRowElement): void {
+    if (this.state !== "uploading" || newer.dataset.state !== "uploading") return;
+    for (const selector of ["[data-state-words]", "progress"]) {
+      this.part(selector).replaceWith(document.adoptNode(newer.querySelector(selector)!));
+    }
+  }
+
   /** Show how far the making is. */
   hear(news: News): void {
     const { dataset } = this.element;
+    if (news.state === "uploading" && this.state === "uploading") return;
     Object.assign(dataset, { state: news.state, version: String(news.version) });
     const words = this.part("[data-state-words]");
     words.textContent = stateWords(news);
     words.classList.toggle("bad", news.state === "failed");
     const bar = this.part<HTMLProgressElement>("progress");
-    bar.hidden = news.state !== "playable";
-    bar.value = Math.floor(news.progress * 100);
+    bar.hidden = !BUSY.includes(news.state);
+    if (news.state === "playable") bar.value = Math.floor(news.progress * 100);
+    else if (news.state !== "uploading") bar.removeAttribute("value");
     if (news.state !== "failed") this.element.querySelector("[data-act=retry]")?.closest("form")?.remove();
   }
 }
