@@ -52,6 +52,8 @@ BACKLOG = 4096
 CONNECTIONS = 16_384
 # A connection that sends no request line is closed after this; works in HTTP/1 mode only (trap 2).
 HEADER_PATIENCE_S = 15
+# The most one read takes from a socket. Each piece of a body costs a hand-over between threads.
+READ_BYTES = 1 << 20
 
 
 async def run_role(role: str, services: Mapping[str, Service], stop: asyncio.Event) -> None:
@@ -162,7 +164,9 @@ async def http_server(
         port=port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_PATIENCE_S * 1000),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_PATIENCE_S * 1000, max_buffer_size=READ_BYTES
+        ),
         websockets=False,
         backlog=BACKLOG,
         backpressure=CONNECTIONS,

@@ -1,5 +1,6 @@
 """Cutting a body into parts and publishing them while it arrives."""
 
+import asyncio
 from collections.abc import AsyncIterable
 
 import anyio
@@ -45,7 +46,7 @@ class Appending:
         self._part: Part | None = None
         self._opened_at = 0.0
         self._heard_at = 0.0
-        self._flushed = anyio.Event()  # the part before this one is published
+        self._flushed = asyncio.Event()  # the part before this one is published
         self._flushed.set()
         self._waiting: list[tuple[int, Extent]] = []  # for the checksum
 
@@ -116,7 +117,7 @@ class Appending:
         """End the part, once the one before it is published; its own flush goes on meanwhile."""
         assert self._part is not None
         await self._flushed.wait()
-        self._flushed = anyio.Event()
+        self._flushed.clear()
         self._part.close(last=last)
         self._part = None
 

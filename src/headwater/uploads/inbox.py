@@ -4,6 +4,7 @@ A server hands over small chunks; the store gets about a megabyte of them at a t
 hand-over between tasks and threads costs, and unjoined, because a copy costs more than both.
 """
 
+import asyncio
 from collections.abc import AsyncIterable
 
 import anyio
@@ -17,8 +18,8 @@ class Inbox:
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._size = 0
-        self._ready = anyio.Event()
-        self._taken = anyio.Event()
+        self._ready = asyncio.Event()
+        self._taken = asyncio.Event()
         self._ended = False
         self.error: Exception | None = None
 
@@ -38,7 +39,7 @@ class Inbox:
                 if self._size >= BLOCK_BYTES:
                     self._ready.set()
                 while self._size >= 2 * BLOCK_BYTES:
-                    self._taken = anyio.Event()
+                    self._taken.clear()
                     await self._taken.wait()
         except Exception as error:  # noqa: BLE001 — whatever ended it, what came before is kept
             self.error = error
@@ -48,10 +49,11 @@ class Inbox:
 
     async def take(self, *, wait_s: float) -> list[bytes]:
         """Return the chunks of about a block, or after *wait_s* those there are, or none."""
-        with anyio.move_on_after(wait_s):
-            await self._ready.wait()
+        if not self._ready.is_set():
+            with anyio.move_on_after(wait_s):
+                await self._ready.wait()
         block, self._chunks, self._size = self._chunks, [], 0
         if not self._ended:
-            self._ready = anyio.Event()
+            self._ready.clear()
         self._taken.set()
         return block

@@ -4,9 +4,8 @@ Its bytes are handed over while they arrive, so that a part costs the memory of 
 remains when it is closed (hash, flush) goes on while the next part is received.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-
-import anyio
 
 from headwater.engines import entropy
 from headwater.engines.blobs.port import BlobKey, Blobs
@@ -28,8 +27,8 @@ class Part:
         self.is_last = False
         self._block: Sequence[bytes] = ()
         self._closed = False
-        self._given = anyio.Event()
-        self._taken = anyio.Event()
+        self._given = asyncio.Event()
+        self._taken = asyncio.Event()
 
     async def store(self, blobs: Blobs) -> tuple[int, Extent]:
         """Return (start, extent) when the blob is durable. Raises StorageFull."""
@@ -47,7 +46,7 @@ class Part:
         """
         while self._block and not self._closed:
             await self._taken.wait()
-        self._taken = anyio.Event()
+        self._taken.clear()
         self._block = block
         self.size += sum(map(len, block))
         self._given.set()
@@ -68,5 +67,5 @@ class Part:
             elif self._closed:
                 return
             else:
-                self._given = anyio.Event()
+                self._given.clear()
                 await self._given.wait()
