@@ -1,7 +1,6 @@
 """`headwater serve` as people start it: a process of its own on a fresh folder."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+from headwater.roles import free_port
 from tests.cli.command import COMMAND, bare_environment
 
 EMAIL, PASSWORD = "ada@example.org", "a long enough password"
@@ -26,18 +26,11 @@ class Running:
     said: list[str]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def serving(data: Path, *words: str, **variables: str) -> Iterator[Running]:
     """Start a server on *data*, wait until it says where it is, and stop it at the end."""
     process = subprocess.Popen(
-        [COMMAND, "serve", "--data", str(data), "--port", str(free_port()), *words],
+        [COMMAND, "serve", "--data", str(data), "--port", str(free_port("127.0.0.1")), *words],
         env=bare_environment()
         | {"HEADWATER_INTERNAL_PORT": "0", "HEADWATER_SANDBOX": "none"}
         | variables,

@@ -1,22 +1,16 @@
 """Commands answer in plain sentences, with a status scripts can rely on."""
 
 import json
-import socket
 from pathlib import Path
 
+from headwater.roles import free_port
 from tests.cli.command import headwater
 
+HOST = "127.0.0.1"
 COMMANDS = (
     *("serve", "worker", "upload", "keys", "check", "settings", "operations", "jobs", "events"),
     *("space", "backup", "restore"),
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_help_names_every_command() -> None:
@@ -79,7 +73,7 @@ def test_an_upload_needs_a_key(tmp_path: Path) -> None:
 def test_an_upload_that_nobody_answers_fails_in_words(tmp_path: Path) -> None:
     """One JSON object per file with exactly the promised keys, and status 1."""
     (tmp_path / "walk.mp4").write_bytes(b"bytes")
-    server = f"http://127.0.0.1:{free_port()}"
+    server = f"http://{HOST}:{free_port(HOST)}"
     answer = headwater(
         "upload", tmp_path / "walk.mp4", "--json", HEADWATER_SERVER=server, HEADWATER_KEY="k"
     )

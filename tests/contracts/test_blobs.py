@@ -1,9 +1,6 @@
 """Every Blobs adapter keeps every promise of engines/blobs/port.py."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, Blobs, blob_key
 from headwater.model.errors import BlobNotFound, InvalidInput
 from headwater.model.upload import Extent
+from tests.support.killed import said_before_kill
 
 pytestmark = pytest.mark.anyio
 
@@ -311,15 +309,7 @@ async def test_kill_leaves_whole_blobs_or_none(
     open_blobs: Open, tmp_path: Path, acknowledged: int
 ) -> None:
     """Killed while writing: what was acknowledged is there, what is there is whole."""
-    child = subprocess.Popen(  # noqa: ASYNC220 (read line by line, killed below)
-        [sys.executable, "-c", CHILD, str(tmp_path / "store")], stdout=subprocess.PIPE
-    )
-    assert child.stdout is not None
-    seen = [child.stdout.readline().decode().strip() for _ in range(acknowledged)]
-    child.send_signal(signal.SIGKILL)
-    seen += child.stdout.read().decode().split("\n")[:-1]
-    child.stdout.close()
-    child.wait()
+    seen = said_before_kill(CHILD, tmp_path / "store", lines=acknowledged)
 
     blobs = open_blobs()
     there = await keys(blobs)

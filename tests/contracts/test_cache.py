@@ -3,20 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import anyio
 import pytest
 
 from headwater.engines.cache.memory import ENTRY_BYTES, LARGEST_BYTES, MemoryCache
 from headwater.engines.cache.port import Cache
-from headwater.engines.clock import Clock
+from tests.support.clocks import OwnTime
 
 pytestmark = pytest.mark.anyio
-
-
-class OwnTime(Clock):
-    at = 1000.0
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 class Maker:
@@ -66,12 +60,6 @@ def get(cache: Cache, maker: Maker) -> Get:
     return got
 
 
-async def settle() -> None:
-    """Let what runs in the background come to its end."""
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
 async def test_a_fresh_value_is_not_made_again(get: Get, clock: OwnTime) -> None:
     """Its life is shortened by up to a tenth, never longer."""
     assert await get() == b"1"
@@ -84,7 +72,7 @@ async def test_a_fresh_value_is_not_made_again(get: Get, clock: OwnTime) -> None
 async def test_many_askers_one_making(get: Get, maker: Maker) -> None:
     maker.may_go_on.clear()
     asking = [asyncio.ensure_future(get()) for _ in range(100)]
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     maker.may_go_on.set()
     assert set(await asyncio.gather(*asking)) == {b"1"}
     assert maker.times == 1
@@ -93,9 +81,9 @@ async def test_many_askers_one_making(get: Get, maker: Maker) -> None:
 async def test_an_asker_who_leaves_takes_nothing_away(get: Get, maker: Maker) -> None:
     maker.may_go_on.clear()
     first, second = asyncio.ensure_future(get()), asyncio.ensure_future(get())
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     first.cancel()
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     maker.may_go_on.set()
     assert await second == b"1"
     assert maker.times == 1
@@ -109,9 +97,9 @@ async def test_a_stale_value_is_served_while_it_is_made_anew(
     clock.at += 120.0
     maker.may_go_on.clear()
     assert await asyncio.gather(*(get(stale_s=50.0) for _ in range(9))) == [b"1"] * 9
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     maker.may_go_on.set()
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     assert await get(stale_s=50.0) == b"2"
     clock.at += 151.0
     assert await get(stale_s=50.0) == b"3"
@@ -124,7 +112,7 @@ async def test_a_stale_value_stands_in_for_an_error(get: Get, maker: Maker, cloc
     clock.at += 120.0
     for _ in range(3):
         assert await get(stale_s=50.0) == b"1"
-        await settle()
+        await anyio.wait_all_tasks_blocked()
     assert maker.times == 2  # and not one more for each who asks
     clock.at += 60.0
     for _ in range(2):
@@ -157,10 +145,10 @@ async def test_a_value_being_made_is_purged_too(get: Get, cache: Cache, maker: M
     """It may have read what is old now: who asked before gets it, who asks after does not."""
     maker.may_go_on.clear()
     before = asyncio.ensure_future(get(tags=("x",)))
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     await cache.purge("x")
     after = asyncio.ensure_future(get(tags=("x",)))
-    await settle()
+    await anyio.wait_all_tasks_blocked()
     maker.may_go_on.set()
     assert (await before, await after) == (b"1", b"2")
     assert await get() == b"2"

@@ -5,26 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
 
-from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.events.port import Event
 from headwater.engines.events.table import ATTEMPTS, MOST_PAUSE_S, TableEvents
 from headwater.model.errors import NotFound
+from tests.support.clocks import OwnTime
 
 pytestmark = pytest.mark.anyio
 
 DEADLINE_S = 5.0
-
-
-class OwnTime(Clock):
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 @dataclass
@@ -203,7 +196,7 @@ async def test_closing_finishes_what_is_being_handled(box: Box) -> None:
     await events.start()
     await began.wait()
     closing = asyncio.ensure_future(events.close())
-    await asyncio.sleep(0)
+    await anyio.wait_all_tasks_blocked()
     goes_on.set()
     await closing
     assert finished == ["first"]

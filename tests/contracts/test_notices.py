@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from headwater.engines.clock import Clock
 from headwater.engines.database.schema import notices as rows
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.notices.listeners import QUEUED
@@ -15,18 +14,12 @@ from headwater.engines.notices.memory import MemoryNotices
 from headwater.engines.notices.port import NOTICE_BYTES, Notices
 from headwater.engines.notices.table import KEPT_S, TableNotices
 from headwater.model.errors import InvalidInput
+from tests.support.clocks import OwnTime
 
 pytestmark = pytest.mark.anyio
 
 Open = Callable[[], Notices]
 News = AsyncIterator[tuple[str, bytes]]
-
-
-class OwnTime(Clock):
-    at = 1000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 @pytest.fixture(params=["memory", "table"])

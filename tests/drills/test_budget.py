@@ -8,7 +8,6 @@ import anyio
 import pytest
 
 from headwater.compose import Core
-from headwater.engines.clock import Clock
 from headwater.model.actor import SYSTEM
 from headwater.operations.units import ActorUnits, Engines
 from headwater.pipeline.evict import evict
@@ -16,6 +15,7 @@ from tests.drills.books import Books
 from tests.drills.player import Player
 from tests.drills.sample import WHOLE
 from tests.support.clips import make_clip, run
+from tests.support.clocks import Later
 from tests.support.server import Server, serving
 from tests.support.system import system
 from tests.support.videos import upload, wait_for_state
@@ -26,13 +26,6 @@ AN_HOUR_S = 3600.0
 TIMES = 10 if WHOLE else 1
 EVERY_S = 0.2
 LOOPS = 3  # of a clip of nine seconds: what is evicted begins behind the first ten
-
-
-class Later(Clock):
-    """The clock of an hour from now, when what is watched now is cold."""
-
-    def now(self) -> float:
-        return super().now() + AN_HOUR_S
 
 
 @pytest.fixture
@@ -47,7 +40,7 @@ async def evict_later(core: Core, budget_bytes: int) -> int:
         events=core.events,
         notices=core.notices,
         cache=core.cache,
-        clock=Later(),
+        clock=Later(AN_HOUR_S),  # when what is watched now is cold
     )
     units = ActorUnits(engines, SYSTEM)
     return await evict(units=units, blobs=core.blobs, budget_bytes=budget_bytes)

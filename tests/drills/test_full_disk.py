@@ -1,7 +1,6 @@
 """A disk that fills: refused cleanly, nothing acknowledged lost, and with new room on it goes."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.drills.books import Books
 from tests.drills.player import Player
 from tests.drills.tus import Sending
 from tests.support.clips import make_clip
+from tests.support.disks import disk
 from tests.support.server import Server, serving
 from tests.support.videos import upload, wait_for_state
 
@@ -40,19 +40,15 @@ class Ballast:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own that is soon full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with disk(tmp_path / "disk", DISK_BYTES) as folder:
+        yield folder
 
 
 @pytest.fixture
-def server(disk: Path) -> Iterator[Server]:
-    with serving(disk / "data", free_floor_bytes=str(FLOOR_BYTES), encoders="1") as server:
+def server(small_disk: Path) -> Iterator[Server]:
+    with serving(small_disk / "data", free_floor_bytes=str(FLOOR_BYTES), encoders="1") as server:
         yield server
 
 

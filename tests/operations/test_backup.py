@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Table, func, insert, select, update
 
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import BlobKey
-from headwater.engines.clock import Clock
 from headwater.engines.database.schema import (
     accounts,
     generations,
@@ -34,6 +33,7 @@ from headwater.pipeline import (
     jobs_repository,
     leases_repository,
 )
+from tests.support.clocks import OwnTime
 
 pytestmark = pytest.mark.anyio
 VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("gen1"), TrackId("v720")
@@ -51,13 +51,6 @@ BYTES = {
     SECOND: b"second",
     POSTER: b"poster",
 }
-
-
-class Standing(Clock):
-    """Time that does not pass."""
-
-    def now(self) -> float:
-        return NOW
 
 
 @dataclass
@@ -148,7 +141,7 @@ async def back_up(store: Store, folder: Path, *, segments: bool) -> backup.Backu
         open_database=SqliteDatabase,
         segments=segments,
         undo_s=UNDO_S,
-        clock=Standing(),
+        clock=OwnTime(NOW),
         told=quiet,
     )
 

@@ -8,7 +8,6 @@ Promises  nothing outlives the block; what the server wrote is in `Server.log` w
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,9 @@ from pathlib import Path
 
 import httpx
 
+from headwater.roles import free_port
+
+HOST = "127.0.0.1"
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
 START_S = 30.0
 STOP_S = 20.0
@@ -30,8 +32,8 @@ class Server:
 
     def __init__(self, data: Path, settings: dict[str, str]) -> None:
         self.data = data
-        self.url = f"http://127.0.0.1:{_free_port()}"
-        self.metrics_url = f"http://127.0.0.1:{_free_port()}/metrics"
+        self.url = f"http://{HOST}:{free_port(HOST)}"
+        self.metrics_url = f"http://{HOST}:{free_port(HOST)}/metrics"
         self._log = data.parent / f"{data.name}.log"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")},  # noqa: TID251
@@ -132,10 +134,3 @@ def serving(data: Path, *, owner: bool = True, **settings: str) -> Iterator[Serv
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -13,7 +13,6 @@ from sqlalchemy import select
 from headwater.access import accounts_repository
 from headwater.compose import Core, open_core, services_of
 from headwater.engines.blobs.port import Blobs
-from headwater.engines.clock import Clock
 from headwater.engines.database.schema import events
 from headwater.model.actor import SYSTEM, Actor, ActorKind
 from headwater.model.ids import AccountId, UploadId
@@ -24,19 +23,10 @@ from headwater.operations.units import Engines
 from headwater.settings import Settings
 from headwater.uploads import repository
 from headwater.uploads.room import UploadLimits
+from tests.support.clocks import Later
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
 ROOMY = UploadLimits(quota_bytes=None, file_limit_bytes=1 << 40, floor_bytes=0, expires_s=3600.0)
-
-
-class MovedClock(Clock):
-    """The clock of somebody who lives *ahead_s* later."""
-
-    def __init__(self, ahead_s: float) -> None:
-        self._ahead_s = ahead_s
-
-    def now(self) -> float:
-        return super().now() + self._ahead_s
 
 
 class System:
@@ -62,7 +52,7 @@ class System:
             events=core.events,
             notices=core.notices,
             cache=core.cache,
-            clock=MovedClock(ahead_s),
+            clock=Later(ahead_s),
         )
         self.engines = engines
         services = services_of(core.settings, engines=engines, blobs=self.blobs, media=core.media)

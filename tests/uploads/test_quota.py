@@ -1,7 +1,6 @@
 """What will not fit is refused before a byte is sent, and what was acknowledged stays."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.model.errors import StorageFull, TooLarge
 from headwater.uploads import appending
+from tests.support.disks import disk
 from tests.uploads.system import ROOMY, System, open_system
 
 pytestmark = pytest.mark.anyio
@@ -101,13 +101,8 @@ async def test_the_store_keeps_its_floor(system: System) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own that is soon full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder)], check=True
-    )
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with disk(tmp_path / "disk", SMALL_BYTES) as folder:
+        yield folder
 
 
 async def test_a_full_disk_keeps_what_was_acknowledged(
