@@ -88,10 +88,12 @@ def test_start_codes_separate_units(tmp_path: Path) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_setup_or_none(data: bytes) -> None:
-    h264.parse_sps(b"\x67" + data)
-    h264.parse_avcc(b"\x01" + data)
-    h264.carries_other_parameters(b"\x01d\0\x1f\xff\xe1\0\x05gd\0\x1f\xac\x01\0\x01h", [data])
-    aac.parse(data)
+    config = b"\x01d\0\x1f\xff\xe1\0\x05gd\0\x1f\xac\x01\0\x01h"
+
+    assert isinstance(h264.parse_sps(b"\x67" + data), h264.Sps | None)
+    assert isinstance(h264.parse_avcc(b"\x01" + data), h264.AvcConfig | None)
+    assert isinstance(aac.parse(data), aac.AacConfig | None)
+    assert h264.carries_other_parameters(config, [data]) in (True, False)
 
 
 def test_plain_aac(tmp_path: Path) -> None:

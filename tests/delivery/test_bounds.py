@@ -1,5 +1,6 @@
 """Bounds of demand: how many may wait, for how long, and what those hear who may not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from headwater.compose import Core
 from headwater.delivery import demand
 from headwater.delivery.demand import Demands
+from headwater.engines.blobs.port import Stored
 from headwater.engines.clock import Clock
 from headwater.model.actor import SYSTEM
 from headwater.model.errors import BeingMade, RateLimited, Unavailable
@@ -35,8 +37,8 @@ def demands(core: Core) -> Demands:
     return Demands(units=units, blobs=core.blobs, notices=core.notices, clock=Clock())
 
 
-async def wait_for(demands: Demands, index: int, client: str) -> None:
-    await demands.until_there(VIDEO, GENERATION, RUNG, index, segments=1000, client=client)
+async def wait_for(demands: Demands, index: int, client: str) -> Stored:
+    return await demands.until_there(VIDEO, GENERATION, RUNG, index, segments=1000, client=client)
 
 
 async def test_one_client_waits_for_so_many(
@@ -90,7 +92,8 @@ async def test_a_lost_notice_is_no_loss(
 ) -> None:
     """Whoever waits also looks for itself."""
     monkeypatch.setattr(demand, "LOOK_S", 0.01)
-    async with anyio.create_task_group() as group:
-        group.start_soon(wait_for, demands, 7, "ann")
-        await anyio.wait_all_tasks_blocked()
-        await core.blobs.put_absent(segment_key(VIDEO, GENERATION, RUNG, 7), b"segment")
+    waiting = asyncio.ensure_future(wait_for(demands, 7, "ann"))
+    await anyio.wait_all_tasks_blocked()
+    put = await core.blobs.put_absent(segment_key(VIDEO, GENERATION, RUNG, 7), b"segment")
+
+    assert (await waiting).etag == put.etag
