@@ -3,6 +3,7 @@
 Compared with one continuous encode of the same track, by the same encoder at the same rate.
 """
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from headwater.containers import isobmff
 from headwater.engines.media.port import Media
+from headwater.pipeline.make_segment import make_segments
 from tests.containers.material import MemoryReader
 from tests.pipeline.making import blobs_in, start_making
 from tests.support.clips import make_clip, run
@@ -105,3 +107,32 @@ async def test_surround_is_also_offered_in_stereo(
         made = await making.write_track(rendition.id, tmp_path / f"{rendition.id}.mp4")
         heard = decode_sound(made, rate=48_000, channels=rendition.channels)
         assert len(heard) == rendition.cuts[-1] - rendition.cuts[0]
+
+
+async def test_silence_is_encoded_once(tmp_path: Path, media: Media) -> None:
+    """However long it lasts: no codec runs for what is like a piece of silence made before."""
+    clip = tmp_path / "silent.mkv"
+    run(
+        *("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=5:duration=60"),
+        *("-f", "lavfi", "-i", "sine=duration=1:sample_rate=48000"),
+        *("-c:v", "libx264", "-g", "10", "-c:a", "libopus", "-y", str(clip)),
+    )
+    making = await start_making(clip, blobs=blobs_in(tmp_path), media=media)
+    rendition = making.planned.plan.audio[0].renditions[0]
+    silent = [k for k, (lo, hi) in enumerate(rendition.windows) if lo == hi]
+    assert len(silent) > 10
+    makings = making.material, [rendition.id]
+    first = [await make_segments(*makings, k, media=media, urgent=False) for k in silent]
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    again = [await make_segments(*makings, k, media=media, urgent=False) for k in silent]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert again == first
+    assert not any(made[rendition.id].damaged for made in again)
+    assert (after.ru_utime, after.ru_stime) == (before.ru_utime, before.ru_stime)
+    whole = decode_sound(
+        await making.write_track(rendition.id, tmp_path / "made.mp4"), rate=48_000, channels=1
+    )
+    assert len(whole) == pytest.approx(rendition.cuts[-1] - rendition.cuts[0], abs=2048)
+    assert not whole[3 * 48_000 :].any()

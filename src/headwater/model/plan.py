@@ -128,10 +128,11 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
     *cuts* has one entry more than there are segments. Encoded: multiples of 1024, segment k holds
     the AAC frames of the track-wide grid in [cuts[k], cuts[k+1]); *windows* includes the source
-    samples for pre-roll. Copied: presentation ticks of the source's own frames, 1024 apart, of
-    which *windows*[k] are exactly those of segment k. A segment index means about the same moment
-    as the same index of the video track. *starts*[k] is where on the grid the first sample lies
-    that window k decodes to (encoded ones only). *peak_bps* is for BANDWIDTH, as a rung's.
+    samples for pre-roll and is empty where there is silence. Copied: presentation ticks of the
+    source's own frames, 1024 apart, of which *windows*[k] are exactly those of segment k. A segment
+    index means about the same moment as the same index of the video track. *starts*[k] is where on
+    the grid the first sample lies that window k decodes to (encoded ones only). *peak_bps* is for
+    BANDWIDTH, as a rung's.
     """
 
     id: TrackId

@@ -23,6 +23,7 @@ from headwater.model.plan import (
 )
 from headwater.pipeline.material import Material
 
+SILENCE = Window(demuxer="mov", body=b"", base=0, timescale=1)
 LOOK_BACK = 3  # segments that are searched for a picture to stand for those that cannot be decoded
 
 
@@ -275,11 +276,15 @@ async def _make_audio(
         payload = await anyio.to_thread.run_sync(read)
     else:
         try:
-            window = await anyio.to_thread.run_sync(
-                lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
+            window = (
+                SILENCE
+                if lo == hi
+                else await anyio.to_thread.run_sync(
+                    lambda: material.window(audio.source_track, lo, hi, shift=audio.shift)
+                )
             )
         except UnreadableMedia:
-            window, damaged = Window(demuxer="mov", body=b"", base=0, timescale=1), True
+            window, damaged = SILENCE, True
         output = await media.encode_audio(
             window,
             rendition=rendition,

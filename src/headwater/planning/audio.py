@@ -19,6 +19,7 @@ from headwater.model.plan import AudioPlan, Rendition
 from headwater.planning.cuts import AIM_S, LONGEST_S
 from headwater.planning.positions import positions
 from headwater.planning.rates import peak_bps, with_boxes
+from headwater.planning.samples import LONGEST_PACKET_S
 from headwater.planning.timeline import Placed, presented
 
 CODECS = "mp4a.40.2"
@@ -32,7 +33,6 @@ PREROLL_SAMPLES = 4
 POSTROLL_FRAMES = 3  # a frame's transform reaches one further, its choice of blocks another
 FARTHEST_GRID = float(1 << 52)  # places beyond are damage, and no longer whole numbers
 AROUND_S = 2  # samples further from a segment than this say nothing about it
-LONGEST_PACKET_S = 10  # FLAC's largest block at 8 kHz; one that claims more is followed by a hole
 GRID_SLACK_S = 0.02  # how far a copied frame may lie from where the container says
 LATE_S = Fraction(1, 10)  # a copy that starts later than the pictures would leave a hole
 SHORT_S = Fraction(1)  # likewise one that ends this much before them
@@ -137,7 +137,10 @@ def _bitrate(placed: Placed, channels: int) -> int:
 
 
 def _windows(placed: Placed, cuts: Int64s, rate: int) -> list[tuple[int, int]]:
-    """Return the rows each segment's encode is fed with: pre-roll before, post-roll after."""
+    """Return the rows each segment's encode is fed with: pre-roll before, post-roll after.
+
+    None where there is nothing to hear: silence costs no decoder, however long.
+    """
     scale = placed.samples.timescale
     times = np.maximum.accumulate(
         np.where(placed.samples.sound, placed.samples.pts, np.iinfo(np.int64).min)
@@ -157,8 +160,8 @@ def _windows(placed: Placed, cuts: Int64s, rate: int) -> list[tuple[int, int]]:
     after = -(-POSTROLL_FRAMES * FRAME * scale // rate)
     highs = np.searchsorted(times, stops + after) + 1
     highs = np.minimum(highs, np.searchsorted(times, stops + AROUND_S * scale))
-    lows = np.clip(lows, 0, len(times) - 1)
-    highs = np.clip(highs, lows + 1, len(times))
+    lows = np.clip(lows, 0, len(times))
+    highs = np.clip(highs, lows, len(times))
     return list(zip(lows.tolist(), highs.tolist(), strict=True))
 
 
@@ -167,7 +170,8 @@ def _starts(
 ) -> list[int]:
     """Return where in the grid the first sample lies that each window decodes to."""
     places = positions(placed, source_rate=source_rate, rate=rate)
-    begins = np.clip(places[[lo for lo, _ in windows]], -FARTHEST_GRID, FARTHEST_GRID)
+    rows = [min(lo, len(places) - 1) for lo, _ in windows]
+    begins = np.clip(places[rows], -FARTHEST_GRID, FARTHEST_GRID)
     return [round(begin) for begin in begins.tolist()]
 
 

@@ -11,6 +11,9 @@ from headwater.containers.table import Bools, Int64s, TrackTable
 
 LONGEST_S = 48 * 3600  # what lies further from the first sample is damage, not a video
 FARTHEST = 1 << 61  # ticks: beyond, sums of two times leave 64 bits
+LONGEST_PACKET_S = 10  # FLAC's largest block at 8 kHz; one that claims more is followed by a hole
+HOLE_S = 6 * 3600  # sound that is silent for longer than this, and
+HOLE_SHARE = 20  # for so many times what there is of it, is several files or a lie
 USUAL_RATE = 25  # samples per second of a track that never says how long one lasts
 
 
@@ -48,6 +51,10 @@ def read_samples(table: TrackTable) -> Samples | None:
     told = (table.durations > 0) & (table.durations < reach)
     usual = np.median(table.durations[told]) if told.any() else table.timescale // USUAL_RATE
     durations = np.where(told, table.durations, max(1, int(usual)))
+    if table.kind == "audio":
+        durations = np.minimum(durations, LONGEST_PACKET_S * table.timescale)
+        together = _together(pts, durations, sound, hole=HOLE_S * table.timescale)
+        strays, sound = strays or bool((sound & ~together).any()), sound & together
     return Samples(
         timescale=table.timescale,
         pts=pts,
@@ -65,3 +72,14 @@ def _repeated(pts: Int64s, sound: Bools) -> Bools:
     repeated = np.zeros(len(pts), dtype=np.bool_)
     repeated[order[1:][np.diff(pts[order]) == 0]] = True
     return repeated
+
+
+def _together(pts: Int64s, durations: Int64s, sound: Bools, *, hole: int) -> Bools:
+    """Mark, of what holes over *hole* and HOLE_SHARE times all the sound part, what holds most."""
+    rows = np.flatnonzero(sound)
+    rows = rows[np.argsort(pts[rows], kind="stable")]
+    most = max(hole, HOLE_SHARE * int(durations[rows].sum()))
+    parts = np.split(rows, np.flatnonzero(np.diff(pts[rows]) > most) + 1)
+    marked = np.zeros(len(pts), dtype=np.bool_)
+    marked[max(parts, key=lambda part: int(durations[part].sum()))] = True
+    return marked

@@ -26,8 +26,7 @@ LOOK = Limits(wall_s=60, cpu_s=30, output_bytes=16 << 20)
 ENCODE = Limits(wall_s=900, cpu_s=600, output_bytes=512 << 20)
 REMUX = Limits(wall_s=6 * 3600, cpu_s=3600, output_bytes=1 << 40)
 HEAD_BYTES = 5 << 20  # what ffmpeg itself looks at for streams
-# Of sound, until one gives it whole: (the source or silence, its samples as whole numbers).
-ATTEMPTS = ((True, False), (True, True), (False, False))
+SILENCES = 256  # outputs of some kilobytes; the lengths of a video's segments are few
 BLANKS = 256  # configs of rungs that are kept; an init is asked for with every segment
 
 
@@ -41,6 +40,7 @@ class FfmpegMedia:
         self._layers = layers
         self._build = build
         self._blanks: OrderedDict[tuple[str, ...], Encoded] = OrderedDict()
+        self._silences: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
 
     @classmethod
     async def open(cls, program: str, *, waive: Collection[str] = ()) -> Self:
@@ -145,42 +145,47 @@ class FfmpegMedia:
         stop: int,
         urgent: bool,
     ) -> Encoded:
-        expected = (stop - start) // SAMPLES_PER_AAC_FRAME
         errors: list[str] = []
-        refused = False
-        for source, whole in ATTEMPTS if window.body else ATTEMPTS[-1:]:
-            if whole and not refused:
-                continue
+        for whole in (False, True) if window.body else ():  # its samples as whole numbers
+            command = arguments.audio_arguments(
+                window, rendition=rendition, at=at, start=start, stop=stop, whole_numbers=whole
+            )
             finished = await run(
                 self._codec,
-                arguments.audio_arguments(
-                    window if source else None,
-                    rendition=rendition,
-                    at=at,
-                    start=start,
-                    stop=stop,
-                    whole_numbers=whole,
-                ),
+                command,
                 body=window.body,
                 outputs=1,
                 limits=ENCODE,
                 background=not urgent,
             )
             errors += text.damage(finished.errors)
-            refused = text.tells_of_no_number(finished.errors)
-            if refused:
+            if text.tells_of_no_number(finished.errors):
                 continue
             text.check(finished.status, finished.errors)
-            encoded = _encoded(finished.outputs[0], errors, earlier=0)
-            first = arguments.PRIMING + arguments.PRE_ROLL
-            frames = encoded.samples[first : first + expected]
-            if len(frames) == expected:
-                samples = [
-                    EncodedSample(start + number * SAMPLES_PER_AAC_FRAME, True, frame.data)
-                    for number, frame in enumerate(frames)
-                ]
-                return Encoded(encoded.config, samples, errors)
-        raise text.failed(finished.status, finished.errors)
+            if encoded := _sound(finished.outputs[0], start, stop, errors):
+                return encoded
+            break
+        return await self._silence(rendition, start, stop, errors)
+
+    async def _silence(
+        self, rendition: Rendition, start: int, stop: int, errors: list[str]
+    ) -> Encoded:
+        """Encode as much silence once, whatever its place."""
+        command = arguments.audio_arguments(
+            None, rendition=rendition, at=0, start=0, stop=stop - start
+        )
+        key = tuple(command)
+        if key not in self._silences:
+            finished = await run(self._codec, command, body=b"", outputs=1, limits=LOOK)
+            if not _sound(finished.outputs[0], 0, stop - start, []):
+                raise text.failed(finished.status, finished.errors)
+            self._silences[key] = finished.outputs[0]
+            if len(self._silences) > SILENCES:
+                self._silences.popitem(last=False)
+        self._silences.move_to_end(key)
+        silence = _sound(self._silences[key], start, stop, errors)
+        assert silence is not None
+        return silence
 
     async def blank_video(self, *, video: VideoPlan, rung: Rung) -> Encoded:
         command = arguments.blank_arguments(
@@ -278,6 +283,20 @@ async def read_build(codec: Codec) -> str:
         said = text.damage(picture.errors) or ["it is no ffmpeg with libx264"]
         raise Unavailable(f"ffmpeg cannot encode H.264: {said[-1]}.")
     return f"ffmpeg {ffmpeg[1].decode()}, x264 {x264[1].decode()}, format {arguments.FORMAT}"
+
+
+def _sound(output: bytes, start: int, stop: int, errors: list[str]) -> Encoded | None:
+    """Read the frames of grid samples [*start*, *stop*), None if they are not all there."""
+    encoded = _encoded(output, errors, earlier=0)
+    first = arguments.PRIMING + arguments.PRE_ROLL
+    places = range(start, stop, SAMPLES_PER_AAC_FRAME)
+    frames = encoded.samples[first : first + len(places)]
+    if len(frames) < len(places):
+        return None
+    samples = [
+        EncodedSample(at, True, frame.data) for at, frame in zip(places, frames, strict=True)
+    ]
+    return Encoded(encoded.config, samples, errors)
 
 
 def _encoded(output: bytes, errors: list[str], *, earlier: int) -> Encoded:
