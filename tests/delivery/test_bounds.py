@@ -1,8 +1,6 @@
 """Bounds of demand: how many may wait, for how long, and what those hear who may not."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -17,18 +15,10 @@ from headwater.model.errors import BeingMade, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.operations.units import ActorUnits
 from headwater.pipeline.keys import segment_key
-from tests.support.system import system
 
 pytestmark = pytest.mark.anyio
 
 VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("g"), TrackId("v720")
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    """No worker runs here: nothing that is asked for is ever made."""
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ def wait_until_waiting(books: Books) -> None:
         time.sleep(POLL_S)
 
 
-def test_a_full_disk_is_waited_out(server: Server, disk: Path, clips: Path) -> None:
+def test_a_full_disk_is_waited_out(server: Server, small_disk: Path, clips: Path) -> None:
     """During an upload and during the warm-up, down to the floor and down to the last byte."""
-    ballast, books = Ballast(disk), Books(server.data)
+    ballast, books = Ballast(small_disk), Books(server.data)
     clip = make_clip("h264_ladder", clips)
     content = clip.read_bytes()
     half = len(content) // 2

@@ -8,18 +8,12 @@ import pytest
 
 from headwater.compose import Core, open_app, open_core, open_faces
 from headwater.settings import load
-from tests.support.system import ADDRESS, actor_of, add_video, system
+from tests.support.system import ADDRESS, actor_of, add_video
 
 pytestmark = pytest.mark.anyio
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PROGRAM = {"accept": "application/json, text/html;q=0"}
 FOREIGN = {"origin": "https://evil.example"}
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -94,7 +88,8 @@ async def test_what_was_deleted_is_gone_for_its_owner(core: Core) -> None:
         theirs = await http.get(f"/watch/{video.id}", headers=BROWSER)
 
     assert (mine.status_code, theirs.status_code) == (410, 404)
-    assert "<h1>This is gone</h1>" in mine.text
+    assert "<h1>This video was deleted</h1>" in mine.text
+    assert f'action="/studio/videos/{video.id}/restore"' in mine.text
 
 
 async def test_a_fault_of_ours_names_the_line_in_the_log(tmp_path: Path) -> None:

@@ -27,12 +27,6 @@ pytestmark = pytest.mark.anyio
 RIGHT = {"email": EMAIL, "password": PASSWORD}
 
 
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize(
     "headers",
     [

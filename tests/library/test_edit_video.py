@@ -1,8 +1,5 @@
 """The library's use cases, through the runner on a real database."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from headwater.compose import Core
@@ -13,15 +10,9 @@ from headwater.model.errors import InvalidInput, StaleWrite, VideoNotFound
 from headwater.model.ids import GenerationId, TrackId
 from headwater.model.video import Video, VideoState, Visibility
 from headwater.pipeline import generations_repository
-from tests.support.system import NOBODY, actor_of, add_member, add_video, system
+from tests.support.system import NOBODY, actor_of, add_member, add_video
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 async def serve_generation(core: Core, video: Video) -> str:

@@ -1,8 +1,6 @@
 """What nobody could handle is found by whoever runs the server, and handed out again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,17 +10,17 @@ from headwater.compose import Core, open_app, open_faces
 from headwater.engines.events.port import Event
 from headwater.model.errors import Forbidden, NotFound
 from tests.support.letters import CONSUMER, EVENT, give_up
-from tests.support.system import actor_of, add_member, client_of, system
+from tests.support.system import actor_of, add_member, client_of
 
 pytestmark = pytest.mark.anyio
 PAGE = "/studio/operations"
 
 
 @pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        await give_up(opened)
-        yield opened
+async def core(core: Core) -> Core:
+    """A system in which one event was given up."""
+    await give_up(core)
+    return core
 
 
 async def test_the_owner_finds_it_and_tries_again(core: Core) -> None:

@@ -1,8 +1,6 @@
 """The runner: every step of the row happens, in order, for real rows on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,7 +29,7 @@ from headwater.operations.operation import (
     Primary,
 )
 from headwater.operations.run import Runner
-from tests.support.system import NOBODY, actor_of, add_member, system
+from tests.support.system import NOBODY, actor_of, add_member
 
 pytestmark = pytest.mark.anyio
 
@@ -39,12 +37,6 @@ pytestmark = pytest.mark.anyio
 class Note(msgspec.Struct, frozen=True):
     text: str
     made: int
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 def row(does: Any, **fields: Any) -> Operation:

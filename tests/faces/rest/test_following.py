@@ -1,9 +1,7 @@
 """Server-sent events: what is true now, then each change, to an end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -20,15 +18,9 @@ from headwater.library import changes
 from headwater.library.changes import VideoNews, news_of, topic_of
 from headwater.model.actor import ActorKind
 from headwater.model.video import Video, VideoState, Visibility
-from tests.support.system import EMAIL, PASSWORD, actor_of, add_video, application, client, system
+from tests.support.system import EMAIL, PASSWORD, actor_of, add_video, application, client
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 class Listener:

@@ -1,6 +1,5 @@
 """Sessions, set-up, keys and accounts over REST."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ from tests.support.system import (
 
 pytestmark = pytest.mark.anyio
 RIGHT = {"email": EMAIL, "password": PASSWORD}
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 async def test_a_login_opens_a_session_and_a_logout_ends_it(core: Core) -> None:

@@ -1,8 +1,5 @@
 """Videos over REST: who sees what, pages that stay put, edits that do not overwrite."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from headwater.compose import Core
@@ -14,16 +11,9 @@ from tests.support.system import (
     add_video,
     client,
     client_of,
-    system,
 )
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path) as opened:
-        yield opened
 
 
 async def test_the_list_holds_what_everybody_may_watch(core: Core) -> None:
