@@ -1,4 +1,4 @@
-"""Every page at the three widths, in light and dark: nothing overflows, nothing complains."""
+"""Every page at four widths, in light and dark: nothing overflows, nothing complains."""
 
 import re
 from itertools import pairwise
@@ -10,7 +10,7 @@ from tests.support.server import EMAIL, PASSWORD, Server
 from tests.web.conftest import TITLE, OpenPage
 
 pytestmark = pytest.mark.anyio
-WIDTHS = {1440: 900, 820: 1180, 360: 740}
+WIDTHS = {1440: 900, 820: 1180, 360: 740, 320: 640}  # the last is a wide page at 400 %
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 HEADINGS = "[...document.querySelectorAll('h1,h2,h3')].map(heading => Number(heading.tagName[1]))"
 UNNAMED = """[...document.querySelectorAll('button, a[href], input, select, textarea')].filter(
@@ -26,6 +26,19 @@ SMALL = f"""[...document.querySelectorAll({CONTROLS})].filter((part) => {{
   const small = Math.min(box.width, box.height) < 24;
   return small && !inline && !hidden && !alone && part.checkVisibility();
 }}).map((part) => part.outerHTML)"""
+
+FOCUSED = """() => {
+  let part = document.activeElement;
+  while (part?.shadowRoot?.activeElement) part = part.shadowRoot.activeElement;
+  if (!part || part === document.body) return null;
+  const host = part.getRootNode().host; // a range lies unseen in a bar that shows the focus
+  const shown = [part, part.closest("label"), host?.matches("headwater-seek") ? host : null];
+  const box = part.getBoundingClientRect();
+  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  const outlined = shown.some((one) => one && parseFloat(getComputedStyle(one).outlineWidth) >= 1
+    && getComputedStyle(one).outlineStyle !== "none");
+  return { name: part.ariaLabel || part.textContent.trim(), seen: inView && outlined };
+}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -53,6 +66,24 @@ async def _check(page: Page) -> None:
     assert await page.evaluate(UNNAMED) == [], page.url
     assert await page.evaluate(SMALL) == [], page.url
     assert await page.locator("main").count() == 1
+
+
+async def test_the_focus_is_always_seen(open_page: OpenPage, video: str) -> None:
+    """Tabbing through a page, what has the focus is in view and outlined, and ends somewhere."""
+    paths = ["/", f"/watch/{video}", "/upload", "/studio", f"/studio/videos/{video}"]
+    async with open_page(signed_in=True, viewport={"width": 360, "height": 740}) as page:
+        for path in paths:
+            await page.goto(path)
+            names = []
+            for _ in range(60):
+                await page.keyboard.press("Tab")
+                focused = await page.evaluate(FOCUSED)
+                if focused is None:
+                    break
+                assert focused["seen"], (path, focused)
+                names.append(focused["name"])
+            assert names[0] == "Skip to the content"
+            assert len(names) > 5
 
 
 async def test_pages_are_documents_without_scripts(

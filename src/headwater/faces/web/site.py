@@ -46,7 +46,7 @@ FAILURES: dict[type[HeadwaterError], tuple[int, str]] = {  # the second level of
     StorageFull: (507, "busy"),
     Unavailable: (503, "busy"),
 }
-OWN_WORDS = frozenset({"invalid", "forbidden"})  # where the error's own sentence says more
+OWN_WORDS = frozenset({"invalid", "forbidden", "gone"})  # where the error's own sentence says more
 UNEXPECTED = 500
 
 

@@ -29,7 +29,7 @@ def routes(site: Site) -> list[BaseRoute]:
         video_id = VideoId(request.path_params["id"])
         video: Video = await site.ask(request, "videos.get", video_id=video_id)
         if video.deleted_at is not None:
-            raise Gone("This video was deleted.")
+            return _deleted(site, request, video)
         page = await site.ask(request, "videos.list", before=None)
         others = [other for other in page.videos if other.id != video.id][:BESIDE]
         now = site.now
@@ -56,6 +56,27 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/", site.page(home)),
         Route("/watch/{id}", site.page(watch)),
     ]
+
+
+def _deleted(site: Site, request: Request, video: Video) -> Response:
+    """Say to who may still see it that it was deleted, and offer the way back while there is one.
+
+    Raises Gone for everybody else.
+    """
+    if not may_edit(actor_of(request), video):
+        raise Gone("This video was deleted.")
+    return site.render(
+        request,
+        "message.html",
+        status=410,
+        here="watch",
+        code=None,
+        heading=site.texts("watch.deleted"),
+        sentence=site.texts("watch.deleted_more", title=video.title),
+        action=site.texts("watch.restore"),
+        action_href=f"/studio/videos/{video.id}/restore",
+        posts=True,
+    )
 
 
 def may_edit(actor: Actor, video: Video) -> bool:
