@@ -7,7 +7,7 @@ import msgspec
 from headwater.engines.work import Work
 from headwater.library import videos_repository
 from headwater.model.errors import VideoNotFound
-from headwater.model.ids import VideoId
+from headwater.model.ids import TrackId, VideoId
 from headwater.model.video import Failure, Video, VideoState
 
 LISTS = "videos"  # the cache tag of every list
@@ -19,6 +19,8 @@ class VideoNews(msgspec.Struct, frozen=True, kw_only=True):
     id: VideoId
     state: VideoState
     progress: float
+    ready_in_s: float | None
+    speeds: dict[TrackId, float]
     failure: Failure | None
     damage: str | None
     duration_s: float | None

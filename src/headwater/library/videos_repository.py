@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Select, and_, insert, or_, select, update
 
 from headwater.engines.database.port import Row, Session
 from headwater.engines.database.schema import videos
 from headwater.model.errors import VideoNotFound
-from headwater.model.ids import AccountId, GenerationId, VideoId
+from headwater.model.ids import AccountId, GenerationId, TrackId, VideoId
 from headwater.model.video import Failure, Video, VideoState, Visibility
 
 Position = tuple[float, str]  # (created_at, id) of the last video of a page
+_speeds = msgspec.json.Decoder(dict[TrackId, float])
 SHOWN = (VideoState.PLAYABLE, VideoState.READY)  # what lists for everybody contain
 
 
@@ -39,12 +41,16 @@ def from_row(row: Row) -> Video:
         ready_at=row["ready_at"],
         deleted_at=row["deleted_at"],
         version=row["version"],
+        ready_in_s=row["ready_in_s"],
+        speeds=_speeds.decode(row["speeds"]),
     )
 
 
 def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Turn fields of Video into columns: a failure is two of them, enums are their values."""
     columns = dict(values)
+    if "speeds" in columns:
+        columns["speeds"] = msgspec.json.encode(columns["speeds"]).decode()
     if "failure" in columns:
         failure: Failure | None = columns.pop("failure")
         columns["failure_code"] = failure.code if failure else None

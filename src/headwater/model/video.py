@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from headwater.model.ids import AccountId, GenerationId, VideoId
+from headwater.model.ids import AccountId, GenerationId, TrackId, VideoId
 
 
 class VideoState(StrEnum):
@@ -39,8 +39,10 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
 
     *generation* is None until the plan exists; *stream* is the name it is served under in
     addresses, renewed when the visibility changes. *progress* is the share of the warm-up done, 0
-    to 1. *deleted_at* is set while the undo window of a deletion runs. *version* grows with each
-    edit and is the ETag of the resource.
+    to 1, *ready_in_s* how long the rest of it may take. *speeds* are how many seconds of a rung
+    this server makes in one second, by track: 1 is real time; what needs no making is not in it,
+    and nothing is while nothing is known. *deleted_at* is set while the undo window of a deletion
+    runs. *version* grows with each edit and is the ETag of the resource.
     """
 
     id: VideoId
@@ -64,3 +66,5 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     ready_at: float | None
     deleted_at: float | None
     version: int
+    ready_in_s: float | None = None
+    speeds: dict[TrackId, float] = {}

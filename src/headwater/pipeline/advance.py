@@ -96,7 +96,9 @@ async def get_source(*, work: Work, video: VideoId) -> Source:
     return source
 
 
-async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
+async def record_plan(
+    *, work: Work, job: Job, planned: Planned, speeds: Mapping[TrackId, float]
+) -> None:
     """Make *job*'s video playable: the plan, its tracks and the first stored segments, at once.
 
     Doing it twice changes nothing: a generation that is already there stays. One that replaces
@@ -135,6 +137,8 @@ async def record_plan(*, work: Work, job: Job, planned: Planned) -> None:
         height_px=plan.video.rungs[-1].height if plan.video else None,
         damage=damage_note(plan),
         progress=0.0,
+        ready_in_s=None,
+        speeds=speeds,
         **({} if again else {"state": VideoState.PLAYABLE, "playable_at": work.now}),
     )
     await jobs_repository.finish(session, job.id, now=work.now)
@@ -297,10 +301,13 @@ async def record_warm(
     cursor: int,
     eligible: Sequence[TrackId],
     pause_s: float,
+    speeds: Mapping[TrackId, float],
+    left_s: float | None,
     budget_bytes: int | None,
 ) -> bool:
     """Move the warm-up's cursor and progress, and give the job back for its turn after *pause_s*.
 
+    *left_s* is how long it would still take alone; it shares the machine with others of its kind.
     Returns True when every segment of the *eligible* tracks is stored: the video is then ready. So
     it is when the store is at its budget: eviction would take what warming goes on to make.
     """
@@ -315,7 +322,14 @@ async def record_warm(
     stored = sum(bitmap.count(p.present) for p in chosen)
     used = await space_repository.used_bytes(session)
     if stored < total and (budget_bytes is None or used < budget_bytes):
-        await changes.change(work, job.video, progress=stored / total)
+        sharing = await jobs_repository.count_live(session, JobKind.WARM)
+        await changes.change(
+            work,
+            job.video,
+            progress=stored / total,
+            ready_in_s=None if left_s is None else round(left_s * max(1, sharing), 1),
+            speeds=speeds,
+        )
         await jobs_repository.yield_back(
             session, job.id, cursor=cursor, now=work.now, run_at=work.now + pause_s
         )
@@ -328,6 +342,8 @@ async def record_warm(
         job.video,
         state=VideoState.READY,
         progress=1.0,
+        ready_in_s=None,
+        speeds=speeds,
         ready_at=video.ready_at or work.now,
         damage=note,
     )

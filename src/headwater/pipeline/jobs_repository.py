@@ -285,6 +285,13 @@ async def get(session: Session, id: JobId) -> Job:
     return _job(row)
 
 
+async def count_live(session: Session, kind: JobKind) -> int:
+    """Return how many jobs of *kind* wait or are at work."""
+    live = select(func.count().label("n")).where(jobs.c.state.in_(LIVE), jobs.c.kind == kind)
+    row = await session.row(live)
+    return int(row["n"]) if row else 0
+
+
 async def list_jobs(session: Session, *, state: JobState | str | None, limit: int) -> list[Job]:
     """Return the newest jobs first, of one *state* or of all."""
     newest = select(*_shown).order_by(jobs.c.id.desc()).limit(limit)

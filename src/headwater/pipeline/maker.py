@@ -27,12 +27,23 @@ from headwater.pipeline.make_run import make_run
 from headwater.pipeline.make_segment import Made, make_init, make_segments
 from headwater.pipeline.material import Material
 from headwater.pipeline.materials import Materials
+from headwater.pipeline.pace import Pace
+from headwater.planning.speeds import work_of
 
 log = structlog.get_logger(__name__)
 
 
 def _kind(track: TrackId, index: int) -> str:
     return "picture" if track == PICTURES else "init" if index == INIT else "segment"
+
+
+def _work(plan: Plan, tracks: Sequence[TrackId], index: int) -> float:
+    """Return the work in segment *index* of *tracks*; 0 for what is not encoded."""
+    rungs = [rung for track in tracks if (rung := plan.rung(track))]
+    if plan.video is None or index < 0 or not rungs:
+        return 0.0
+    ticks = plan.video.cuts[index + 1] - plan.video.cuts[index]
+    return work_of(plan.video, rungs) * ticks / plan.video.timescale
 
 
 class Maker:
@@ -46,6 +57,7 @@ class Maker:
         self._floor_bytes = floor_bytes
         self._passes = {True: anyio.Semaphore(1), False: anyio.Semaphore(1)}  # by urgency
         self._held: Counter[tuple[GenerationId, TrackId, int]] = Counter()
+        self.pace = Pace()
         self.materials = Materials(ask=ask, blobs=blobs)
 
     @property
@@ -253,8 +265,12 @@ class Maker:
             await self.require_room()
             whom = "urgent" if urgent else "warm"
             async with turn():
-                with PIECE_SECONDS.labels(whom).time():
-                    bodies = await self._bodies(material, missing, index, urgent=urgent)
+                started_at = anyio.current_time()
+                bodies = await self._bodies(material, missing, index, urgent=urgent)
+                took_s = anyio.current_time() - started_at
+            PIECE_SECONDS.labels(whom).observe(took_s)
+            work = _work(material.plan, missing, index)
+            self.pace.saw(generation, urgent=urgent, work=work, took_s=took_s)
             PIECES_MADE.labels(_kind(missing[0], index), whom).inc(len(missing))
         else:
             bodies = {}

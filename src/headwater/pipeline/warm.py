@@ -19,6 +19,7 @@ from headwater.pipeline.keys import INIT, PICTURES
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.together import each
 from headwater.planning.pictures import storyboard
+from headwater.planning.speeds import speeds, warm_up_s
 
 Warmth = Literal["all", "low", "none"]
 LOW_SHORT_SIDE = 480
@@ -93,6 +94,10 @@ async def warm_turn(
         await each(todo[at : at + at_once], one)
     if not todo and tracks:
         await _draw(plan, range(1, 1 + sheets(plan)), make=make)
+    missing = {track: len(opened.presences[track].missing()) for track in tracks}
+    for _, lacking in todo:
+        missing |= {track: missing[track] - 1 for track in lacking}
+    pace = maker.pace
     await ask(
         "pipeline.record_warm",
         job=job,
@@ -100,6 +105,8 @@ async def warm_turn(
         cursor=todo[-1][0] + 1 if todo else 0,
         eligible=tracks,
         pause_s=0.0 if made else OTHERS_S,
+        speeds=speeds(plan, pace.of(generation, urgent=True)),
+        left_s=warm_up_s(plan, missing, pace=pace.of(generation, urgent=False), at_once=at_once),
     )
 
 

@@ -39,6 +39,7 @@ from headwater.pipeline.replace import replace
 from headwater.pipeline.sweep import remove_prefix
 from headwater.pipeline.warm import Warmth, warm_turn
 from headwater.planning.plan import PlanSettings
+from headwater.planning.speeds import speeds
 
 HEARTBEAT_S = 10.0
 POLL_S = 2.0  # the last resort: notices may be lost
@@ -245,7 +246,13 @@ class Worker:
             secret=self._settings.secret,
             attempt=f"{job.id}-{job.attempts}",
         )
-        await self._ask("pipeline.record_plan", job=job, planned=planned)
+        pace = self._maker.pace.of(planned.generation, urgent=True)
+        await self._ask(
+            "pipeline.record_plan",
+            job=job,
+            planned=planned,
+            speeds=speeds(planned.plan, pace),
+        )
         if planned.remuxed:  # what an earlier attempt left behind
             kept = {extent.key for extent in planned.remuxed}
             await remove_prefix(self._blobs, remux_prefix(job.video), keep=kept)

@@ -85,6 +85,8 @@ videos = Table(
     Column("source_bytes", BigInteger, nullable=False, server_default="0"),
     Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     Column("progress", Float, nullable=False, server_default="0"),
+    Column("ready_in_s", Float),
+    Column("speeds", Text, nullable=False, server_default="{}"),  # JSON {track: times real time}
     Column("created_at", Float, nullable=False),
     Column("playable_at", Float),
     Column("ready_at", Float),

@@ -8,13 +8,17 @@ import msgspec
 
 from headwater.model.account import Account, Key, NewKey, Principal, Usage
 from headwater.model.actor import ActorKind, Role
-from headwater.model.ids import AccountId, JobId, KeyId, VideoId
+from headwater.model.ids import AccountId, JobId, KeyId, TrackId, VideoId
 from headwater.model.job import Job, JobKind, JobState
 from headwater.model.video import Failure, Video, VideoState, Visibility
 
 
 class VideoView(msgspec.Struct, frozen=True, kw_only=True):
-    """A video. Its addresses never change; they answer from `playable` on. Sizes: for its owner."""
+    """A video. Its addresses never change; they answer from `playable` on. Sizes: for its owner.
+
+    *speeds*: how many seconds of a rung (by its track) the server makes in one second. Rungs that
+    need no making are not in it; it is empty while nothing is known. *ready_in_s* is an estimate.
+    """
 
     id: VideoId
     title: str
@@ -24,6 +28,8 @@ class VideoView(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None
     damage: str | None
     progress: float
+    ready_in_s: float | None
+    speeds: dict[TrackId, float]
     duration_s: float | None
     width_px: int | None
     height_px: int | None
@@ -116,6 +122,8 @@ def video_view(video: Video, *, base: str, is_own: bool) -> VideoView:
         failure=video.failure,
         damage=video.damage,
         progress=video.progress,
+        ready_in_s=video.ready_in_s,
+        speeds=video.speeds,
         duration_s=video.duration_s,
         width_px=video.width_px,
         height_px=video.height_px,

@@ -222,6 +222,8 @@ def upgrade() -> None:
         sa.Column("source_bytes", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("stored_bytes", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("progress", sa.Float(), server_default="0", nullable=False),
+        sa.Column("ready_in_s", sa.Float(), nullable=True),
+        sa.Column("speeds", sa.Text(), server_default="{}", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("playable_at", sa.Float(), nullable=True),
         sa.Column("ready_at", sa.Float(), nullable=True),
