@@ -59,8 +59,9 @@ def test_a_key_that_a_command_revokes_ends_at_once(
         wait_until(lambda: http.get("/api/v1/account").is_client_error, within_s=SOON_S)
 
 
-@pytest.mark.parametrize("words", [["worker"], ["serve", "--port", "0"]])
-@pytest.mark.parametrize("variables", [{}, TABLE], ids=["as it comes", "table"])
+@pytest.mark.parametrize(
+    ("words", "variables"), [(["worker"], {}), (["serve", "--port", "0"], TABLE)]
+)
 def test_who_would_not_be_heard_is_refused(
     alone: Running, words: list[str], variables: dict[str, str]
 ) -> None:
