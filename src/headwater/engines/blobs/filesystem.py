@@ -26,6 +26,7 @@ from headwater.engines.blobs.extents import ExtentReader
 from headwater.engines.blobs.opened import Opener, OpenFile, to_end
 from headwater.engines.blobs.parts import Part, PartSigner
 from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, PartTicket, Stored, blob_key
+from headwater.engines.blobs.shelf import Shelf
 from headwater.engines.reach import Reach
 from headwater.model.upload import Extent
 
@@ -48,6 +49,7 @@ class FileBlobs:
         self._writing = ThreadPoolExecutor(8, "blob-write")
         self._reading = ThreadPoolExecutor(8, "blob-read")
         self._opener = Opener(self._root, self._reading)
+        self._shelf = Shelf(self._opener)
         self._synced: set[str] = set()  # folders whose own names are known to be durable
         self._synced_lock = threading.Lock()
 
@@ -106,7 +108,7 @@ class FileBlobs:
         return opened.stored
 
     async def open(self, key: BlobKey) -> OpenFile:
-        return await self._opener.open(key)
+        return await self._shelf.open(key)
 
     async def read(
         self, key: BlobKey, start: int = 0, stop: int | None = None
@@ -126,6 +128,7 @@ class FileBlobs:
         return ExtentReader(extents, self._opener.open_blocking)
 
     async def delete(self, key: BlobKey) -> None:
+        self._shelf.forget(key)
         await to_end(self._writing, self._delete, self._opener.path(key))
 
     async def list(self, prefix: str) -> AsyncIterator[tuple[BlobKey, int]]:
@@ -148,6 +151,7 @@ class FileBlobs:
 
     def close(self) -> None:
         """Finish what is being written; call it when nobody asks any more."""
+        self._shelf.close()
         self._writing.shutdown()
         self._reading.shutdown()
         self._drafts.close()

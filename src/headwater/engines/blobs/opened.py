@@ -11,26 +11,26 @@ from typing import TypeVar, TypeVarTuple
 import anyio
 
 from headwater.engines.blobs.draft import FOOTER_BYTES, stored_by, stored_of
-from headwater.engines.blobs.nowait import CachedReader, open_cached
+from headwater.engines.blobs.nowait import keep_freed_memory, open_cached, read_cached
 from headwater.engines.blobs.port import BlobKey, Stored, blob_key
 from headwater.model.errors import BlobNotFound, Unavailable
 
 T = TypeVar("T")
 A = TypeVarTuple("A")
-READ_BYTES = 256 * 1024  # fits the second-level cache between the kernel's copy and the socket's
+READ_BYTES = 256 * 1024  # fits the second-level cache between one copy and the next
 
 
 class Opener:
     """Opens the blobs of the folder *root*; for one thread, whose event loop never waits here."""
 
     def __init__(self, root: str, threads: ThreadPoolExecutor) -> None:
-        self._root, self.threads = root, threads
-        self.cached = CachedReader(READ_BYTES)
+        self._root, self._threads = root, threads
+        keep_freed_memory()
 
     async def open(self, key: BlobKey) -> "OpenFile":
         """Open *key* to read it. Raises BlobNotFound."""
-        path = self.path(key)
-        return self._open_now(path) or OpenFile(*await self._open_in_thread(key), self)
+        opened = self._open_now(self.path(key))
+        return opened or OpenFile(*await self._open_in_thread(key), self._threads)
 
     def path(self, key: str) -> str:
         return f"{self._root}/{blob_key(key)}"
@@ -55,16 +55,16 @@ class Opener:
         try:
             size = os.fstat(descriptor).st_size - FOOTER_BYTES
             with contextlib.suppress(IsADirectoryError):
-                footer = self.cached.read(descriptor, max(size, 0), FOOTER_BYTES)
+                footer = read_cached(descriptor, max(size, 0), FOOTER_BYTES)
                 stored = None if footer is None else stored_by(size, footer)
         finally:
             if stored is None:
                 os.close(descriptor)
-        return OpenFile(descriptor, stored, self) if stored else None
+        return OpenFile(descriptor, stored, self._threads) if stored else None
 
     async def _open_in_thread(self, key: BlobKey) -> tuple[int, Stored]:
         loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(self.threads, self._open_and_stat, key)
+        opening = loop.run_in_executor(self._threads, self._open_and_stat, key)
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -81,24 +81,32 @@ class Opener:
 
 
 class OpenFile:
-    """A blob's file; see port.OpenBlob."""
+    """A blob's file; see port.OpenBlob. The last of *users* to close it closes it."""
 
-    __slots__ = ("_descriptor", "_opener", "stored")
+    __slots__ = ("_descriptor", "_threads", "checked_at", "stored", "used_at", "users")
 
-    def __init__(self, descriptor: int, stored: Stored, opener: Opener) -> None:
-        self._descriptor, self.stored, self._opener = descriptor, stored, opener
+    def __init__(self, descriptor: int, stored: Stored, threads: ThreadPoolExecutor) -> None:
+        self._descriptor, self.stored, self._threads = descriptor, stored, threads
+        self.users = 1
+        self.used_at = self.checked_at = 0.0  # by whoever keeps it open
 
     async def read(self, start: int, stop: int) -> bytes:
         wanted = min(READ_BYTES, stop - start)
-        chunk = self._opener.cached.read(self._descriptor, start, wanted)
+        chunk = read_cached(self._descriptor, start, wanted)
         if not chunk:
-            chunk = await to_end(self._opener.threads, os.pread, self._descriptor, wanted, start)
+            chunk = await to_end(self._threads, os.pread, self._descriptor, wanted, start)
         if not chunk:
             raise Unavailable("a blob was cut short while it was read")
         return chunk
 
+    def is_linked(self) -> bool:
+        """Say whether the file still has a name."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
     def close(self) -> None:
-        os.close(self._descriptor)
+        self.users -= 1
+        if not self.users:
+            os.close(self._descriptor)
 
 
 async def to_end(threads: ThreadPoolExecutor, work: Callable[[*A], T], *args: *A) -> T:

@@ -88,7 +88,10 @@ class Blobs(Protocol):
         ...
 
     async def open(self, key: BlobKey) -> OpenBlob:
-        """Open *key* to read it; whoever opens closes. Raises BlobNotFound."""
+        """Open *key* to read it; whoever opens closes. Raises BlobNotFound.
+
+        What another process has deleted within the last second may still be had.
+        """
         ...
 
     def read(self, key: BlobKey, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
