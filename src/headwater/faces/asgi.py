@@ -32,13 +32,14 @@ class Dispatch:
     """Picks the face by the longest prefix of the path; a handful of comparisons, no table walk."""
 
     def __init__(self, mounts: Mapping[str, ASGIApp]) -> None:
-        self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
+        longest_first = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
+        self._mounts = [(prefix, f"{prefix}/", app) for prefix, app in longest_first]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = UPLOADS if is_plain_upload(scope) else scope["path"]
         scope["app"] = self  # routers raise instead of answering plain text when there is one
-        for prefix, app in self._mounts:
-            if path == prefix or path.startswith(prefix + "/"):
+        for prefix, below, app in self._mounts:
+            if path.startswith(below) or path == prefix:
                 await app(scope, receive, send)
                 return
         raise NotFound("There is nothing under this address.")
@@ -58,14 +59,14 @@ def create_app(
     apps: dict[str, ASGIApp] = {HEALTH: _router(health_routes(faces))}
     for prefix, mount in mounts.items():
         apps[prefix] = _router(mount) if isinstance(mount, Sequence) else mount
-    app: ASGIApp = Dispatch(apps)
-    app = BodyLimit(app, free=(UPLOADS, STREAMS))  # these count them; those read none
-    app = Origins(app, faces)
-    app = Principals(app, faces)
+    streams = apps.pop(STREAMS, _nothing)
+    app: ASGIApp = BodyLimit(Dispatch(apps), free=(UPLOADS,))
+    app = Principals(Origins(app, faces), faces)
     if page is not None:
         app = Pages(app, page)
     return Entry(
-        app,
+        # Players ask for most, send nothing and read no pages: who asks is all that matters there.
+        Dispatch({STREAMS: Principals(streams, faces), WEB: app}),
         clock=faces.clock,
         proxies=TrustedProxies(trusted_proxies),
         is_https=faces.is_https,
