@@ -1,7 +1,8 @@
 """Cutting a body into parts and publishing them while it arrives."""
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 
 import anyio
 from anyio import to_thread
@@ -42,10 +43,10 @@ class Appending:
     ) -> None:
         self._turn, self._blobs, self._hasher = turn, blobs, hasher
         self._floor_bytes = limits.floor_bytes
+        self._now_s = asyncio.get_running_loop().time
         self._end = turn.upload.offset  # of what was received
-        self._part: Part | None = None
-        self._opened_at = 0.0
-        self._heard_at = 0.0
+        self._left: list[bytes] = []  # of a block that had no place in a part any more
+        self._heard_at = self._now_s()
         self._flushed = asyncio.Event()  # the part before this one is published
         self._flushed.set()
         self._waiting: list[tuple[int, Extent]] = []  # for the checksum
@@ -69,67 +70,66 @@ class Appending:
                     await self._forget_waiting()
 
     async def _cut(self, inbox: Inbox, group: TaskGroup) -> None:
-        self._heard_at = anyio.current_time()
-        while not inbox.is_over:
-            block = await inbox.take(wait_s=self._patience_s())
-            now = anyio.current_time()
+        while self._left or not inbox.is_over:
+            block = self._left or await self._take(inbox, wait_s=SILENCE_S)
             if block:
-                self._heard_at = now
-                await self._write(block, group)
-            elif self._part is None and not inbox.is_over:
-                await self._fall_silent(now)
-            old = now - self._opened_at >= PART_S
-            if self._part is not None and (old or not block or inbox.is_over):
-                await self._close(last=inbox.is_over)
+                part = await self._open(block)
+                group.start_soon(self._store, part, self._bytes_of(part, block, inbox))
+                await part.ended.wait()
+            elif not inbox.is_over:
+                await self._fall_silent()
         await self._flushed.wait()
 
-    def _patience_s(self) -> float:
-        """Return how long to wait for a whole block before taking what there is."""
-        if self._part is None:
-            return SILENCE_S
-        left_s = self._opened_at + PART_S - anyio.current_time()
-        return min(SILENCE_S, max(left_s, 0.0))
+    async def _take(self, inbox: Inbox, *, wait_s: float) -> list[bytes]:
+        """Return the next block, or after *wait_s* what there is of it."""
+        block = await inbox.take(wait_s=wait_s)
+        if block:
+            self._heard_at = self._now_s()
+            self._end += sum(map(len, block))
+            if self._end > self._turn.limit:
+                raise TooLarge("More bytes came than this upload may have.")
+            if self._hasher is not None:
+                await to_thread.run_sync(_update, self._hasher, block)
+        return block
 
-    async def _write(self, chunks: list[bytes], group: TaskGroup) -> None:
-        size = sum(map(len, chunks))
-        if self._end + size > self._turn.limit:
-            raise TooLarge("More bytes came than this upload may have.")
-        if self._hasher is not None:
-            await to_thread.run_sync(_update, self._hasher, chunks)
-        while chunks:
-            part = self._part or await self._open(group)
-            head, chunks = _split(chunks, PART_BYTES - part.size)
-            await part.write(head)
-            if part.size == PART_BYTES:
-                await self._close(last=False)
-            self._end = part.start + part.size
-
-    async def _open(self, group: TaskGroup) -> Part:
+    async def _open(self, block: list[bytes]) -> Part:
         await self._turn.take_again()
         if await self._blobs.free_bytes() < self._floor_bytes:
             raise StorageFull("The server's disk is full.", retry_after_s=3600)
-        self._part = Part(self._turn.upload.id, self._end)
-        self._opened_at = anyio.current_time()
-        group.start_soon(self._store, self._part)
-        return self._part
+        return Part(self._turn.upload.id, self._end - sum(map(len, block)))
 
-    async def _close(self, *, last: bool) -> None:
-        """End the part, once the one before it is published; its own flush goes on meanwhile."""
-        assert self._part is not None
+    async def _bytes_of(
+        self, part: Part, block: list[bytes], inbox: Inbox
+    ) -> AsyncGenerator[bytes]:
+        """Yield the bytes of *part*, from *block* on, until it is large, old, or all there is.
+
+        It ends when the part before it is published; its own flush goes on while the next arrives.
+        """
+        until = self._now_s() + PART_S
+        while block:
+            head, self._left = _split(block, PART_BYTES - part.size)
+            part.size += sum(map(len, head))
+            for chunk in head:
+                yield chunk
+            left_s = until - self._now_s()
+            if self._left or part.size == PART_BYTES or left_s <= 0 or inbox.is_over:
+                break
+            block = await self._take(inbox, wait_s=min(SILENCE_S, left_s))
         await self._flushed.wait()
         self._flushed.clear()
-        self._part.close(last=last)
-        self._part = None
+        part.is_last = inbox.is_over and not self._left
+        part.ended.set()
 
-    async def _store(self, part: Part) -> None:
+    async def _store(self, part: Part, body: AsyncGenerator[bytes]) -> None:
         try:
-            placed = await part.store(self._blobs)
+            async with aclosing(body):
+                await self._blobs.put_absent(part.key, body)
         except BaseException:  # cancelled, perhaps, between its blob and our hearing of it
             with anyio.CancelScope(shield=True):
                 await self._blobs.delete(part.key)
             raise
         with anyio.CancelScope(shield=True):  # a commit half waited for has an unknown outcome
-            await self._keep(placed, last=part.is_last)
+            await self._keep(part.placed, last=part.is_last)
         self._flushed.set()
 
     async def _keep(self, placed: tuple[int, Extent], *, last: bool) -> None:
@@ -160,11 +160,11 @@ class Appending:
         for _, extent in self._waiting:
             await self._blobs.delete(BlobKey(extent.key))
 
-    async def _fall_silent(self, now: float) -> None:
+    async def _fall_silent(self) -> None:
         """Nothing came for a while and all that did is stored: let another connection go on."""
         await self._flushed.wait()
         await self._turn.pause()
-        if now - self._heard_at >= IDLE_S:
+        if self._now_s() - self._heard_at >= IDLE_S:
             raise Unavailable("No byte came for a minute.", retry_after_s=1)
 
 
