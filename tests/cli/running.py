@@ -1,5 +1,6 @@
 """`headwater serve` as people start it: a process of its own on a fresh folder."""
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ class Running:
     data: Path
     process: subprocess.Popen[str]
     said: list[str]
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory it holds now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) << 10
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """From an empty folder to a restored copy, by the command line alone."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,7 +140,7 @@ def test_a_port_in_use_is_said_in_a_sentence(server: Running, tmp_path: Path) ->
 
 def test_an_idle_server_is_small(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as idle:
-        assert resident_bytes(idle) <= 150e6
+        assert idle.resident_bytes <= 150e6
 
 
 def test_a_server_that_makes_nothing_loads_no_arrays(tmp_path: Path) -> None:
@@ -150,10 +149,3 @@ def test_a_server_that_makes_nothing_loads_no_arrays(tmp_path: Path) -> None:
         maps = Path(f"/proc/{idle.process.pid}/maps").read_text()
 
     assert "numpy" not in maps
-
-
-def resident_bytes(running: Running) -> int:
-    status = Path(f"/proc/{running.process.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) * 1024
