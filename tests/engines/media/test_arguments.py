@@ -66,9 +66,9 @@ def test_the_chain_goes_down_as_far_as_is_asked() -> None:
     whole = graph_of(command(plan(*rungs), rungs[:3]))
     middle = graph_of(command(plan(*rungs), [rungs[1]]))
 
-    scales = [part.split(":")[0] for part in whole.split("scale=")[1:]]
+    scales = [part.split(":")[0] for part in whole.split("zscale=w=")[1:]]
     assert scales == ["960", "640", "320"]
-    assert [part.split(":")[0] for part in middle.split("scale=")[1:]] == ["960", "640"]
+    assert [part.split(":")[0] for part in middle.split("zscale=w=")[1:]] == ["960", "640"]
     assert "split" in whole
     assert "split" not in middle
 
@@ -98,6 +98,26 @@ def test_what_says_nothing_of_its_colours_is_judged_by_its_size() -> None:
     assert "in_color_matrix=bt709" in high
     assert "in_color_matrix=smpte170m" in low
     assert "in_color_matrix=bt470bg" in told
+
+
+def test_pictures_of_odd_size_are_scaled_and_converted_at_once() -> None:
+    """The quicker scaler takes 4:2:0 only if its chroma is half as large."""
+    even = graph_of(command(plan(rung(240)), [rung(240)]))
+    odd = graph_of(command(plan(rung(240), width=853, height=481), [rung(240)]))
+    same = graph_of(command(plan(rung(240), width=320, height=240), [rung(240)]))
+
+    assert [even.count("zscale="), odd.count("zscale="), same.count("zscale=")] == [1, 0, 0]
+    assert ",scale=1920:1080:" in even
+    assert ",scale=320:240:" in odd
+
+
+def test_the_search_is_wider_where_pictures_are_smaller() -> None:
+    wide = {height: arguments.search(rung(height)) for height in (240, 360, 480, 1080, 2160)}
+
+    assert "subme=4" in wide[240]
+    assert "subme=2" in wide[360]
+    assert "subme=1" in wide[480]
+    assert wide[480] == wide[1080] != wide[2160]
 
 
 def test_the_configuration_is_named() -> None:
