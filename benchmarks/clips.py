@@ -12,9 +12,12 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from benchmarks.measure import run
 
+Subjects = tuple[tuple[str, float, str], ...]  # name, seconds, rate
+
 FFMPEG: str = get_ffmpeg_exe()
 QUIET = (FFMPEG, "-v", "error", "-nostdin", "-y")
-NATURAL = (("crystal.mp4", 8.0, "30"), ("bigbuckbunny.mp4", 4.8, "25"))  # name, seconds, rate
+NATURAL = (("crystal.mp4", 8.0, "30"), ("bigbuckbunny.mp4", 4.8, "25"))
+FILM = (("crystal.mp4", 11.9, "30"), ("bigbuckbunny.mp4", 5.3, "25"), ("rabbit.webm", 7.7, "30"))
 FILL = "scale=1920:1080:force_original_aspect_ratio=increase:flags=lanczos,crop=1920:1080"
 NOISE = "noise=alls=4:allf=t+u"
 KEYFRAMES = ("-g", "120", "-keyint_min", "120", "-sc_threshold", "0")  # 4 s of 30 fps
@@ -31,6 +34,11 @@ class Clips:
         """Return 12 s of 1080p30 H.264 within 9 Mbit/s, stereo AAC, keyframes at 4 s."""
         name = "natural" if self.footage else "drawn"
         return self._once(f"scene-{name}.mp4", self._film_scene)
+
+    def film(self) -> Path:
+        """Return 24 s of the same kind: three subjects, six segments; drawn ones all the same."""
+        name = "natural" if self.footage else "drawn"
+        return self._once(f"film-{name}.mp4", lambda path: self._film_scene(path, FILM, 24))
 
     def minute(self, codec: str = "h264") -> Path:
         """Return a minute of 1080p30 in *codec* (h264, hevc, vp9), looped from the scene."""
@@ -54,8 +62,8 @@ class Clips:
             draft.rename(path)
         return path
 
-    def _film_scene(self, path: Path) -> None:
-        inputs, parts, count = self._pictures()
+    def _film_scene(self, path: Path, subjects: Subjects = NATURAL, drawn_s: int = 12) -> None:
+        inputs, parts, count = self._pictures(subjects, drawn_s)
         names = "".join(f"[p{number}]" for number in range(count))
         graph = f"{';'.join(parts)};{names}concat=n={count},{NOISE},format=yuv420p[v]"
         sound = "anoisesrc=r=48000:c=pink:a=0.1,aformat=channel_layouts=stereo"
@@ -69,19 +77,19 @@ class Clips:
             ]
         )
 
-    def _pictures(self) -> tuple[list[str], list[str], int]:
+    def _pictures(self, subjects: Subjects, drawn_s: int) -> tuple[list[str], list[str], int]:
         if self.footage is None:
-            drawn = "testsrc2=s=1920x1080:r=30:d=12"
+            drawn = f"testsrc2=s=1920x1080:r=30:d={drawn_s}"
             return ["-f", "lavfi", "-i", drawn], ["[0:v]setsar=1[p0]"], 1
         inputs: list[str] = []
         parts = []
-        for number, (name, seconds, rate) in enumerate(NATURAL):
+        for number, (name, seconds, rate) in enumerate(subjects):
             inputs += ["-t", str(seconds), "-i", str(self.footage / name)]
             parts.append(
                 f"[{number}:v]setpts=(PTS-STARTPTS)*{rate}/30,fps=30,{FILL},setsar=1,"
                 f"format=yuv420p[p{number}]"
             )
-        return inputs, parts, len(NATURAL)
+        return inputs, parts, len(subjects)
 
     def _loop_minute(self, path: Path, codec: str) -> None:
         name = f"scene-{codec}{path.suffix}"

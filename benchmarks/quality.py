@@ -13,40 +13,37 @@ from benchmarks.measure import run
 
 Point = tuple[float, float]  # bits per second, quality
 COLOURS = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+COPIED = ("-map", "0:v", "-c", "copy", "-f", "null", "-")
 Floats = npt.NDArray[np.float64]
 EVERY = 4  # VMAF of every so many frames; its features cost more than any encode here
 
 
-def vmaf(path: Path, source: Path) -> float:
-    """Return the mean VMAF of *path*, scaled to 1920×1080 in the same way for everybody."""
+def vmaf(paths: Sequence[Path], source: Path) -> list[float]:
+    """Return the mean VMAF of each of *paths*, scaled to 1920×1080 in the same way for everybody.
+
+    *source* is decoded once for all of them.
+    """
     same = f"{COLOURS},settb=1/30,setpts=N"  # else ffmpeg converts one of two tags into the other
-    graph = (
-        f"[0:v]scale=1920:1080:flags=bicubic,{same}[d];[1:v]{same}[r];"
-        f"[d][r]libvmaf=n_subsample={EVERY}:n_threads=1:shortest=1"
-    )
-    inputs: list[str | Path] = ["-i", path, "-i", source]
-    _, said = run([FFMPEG, "-nostdin", *inputs, "-filter_complex", graph, "-f", "null", "-"])
-    found = re.search(r"VMAF score: ([\d.]+)", said)
-    assert found, said[-500:]
-    return float(found[1])
+    shown = "".join(f"[r{number}]" for number in range(len(paths)))
+    graph = f"[{len(paths)}:v]{same},split={len(paths)}{shown}"
+    for number in range(len(paths)):
+        graph += (
+            f";[{number}:v]scale=1920:1080:flags=bicubic,{same}[d{number}];[d{number}][r{number}]"
+            f"libvmaf=n_subsample={EVERY}:n_threads=1:shortest=1[v{number}]"
+        )
+    inputs = [part for path in (*paths, source) for part in ("-i", path)]
+    outputs = [
+        part for number in range(len(paths)) for part in ("-map", f"[v{number}]", "-f", "null", "-")
+    ]
+    _, said = run([FFMPEG, "-nostdin", *inputs, "-filter_complex", graph, *outputs])
+    found = re.findall(r"Parsed_libvmaf_(\d+) @ \w+\] VMAF score: ([\d.]+)", said)
+    assert len(found) == len(paths), said[-500:]
+    return [float(score) for _, score in sorted(found, key=lambda one: int(one[0]))]
 
 
 def video_bits(path: Path) -> int:
     """Return the bits of the coded pictures in *path*, container and sound left out."""
-    command: list[str | Path] = [
-        FFMPEG,
-        "-nostdin",
-        "-i",
-        path,
-        "-map",
-        "0:v",
-        "-c",
-        "copy",
-        "-f",
-        "null",
-        "-",
-    ]
-    _, said = run(command)
+    _, said = run([FFMPEG, "-nostdin", "-i", path, *COPIED])
     found = re.search(r"video:(\d+)KiB", said)
     assert found, said[-500:]
     return int(found[1]) * 1024 * 8

@@ -45,14 +45,14 @@ async def _curves(ours: Ours, source: Path, folder: Path) -> list[Row]:
             tuned = {"crf": peers.THEIR_CRF + step, "scale": 2 ** (-step / 6)}
             run(peers.peertube_rung(source, folder, height, **tuned))
             run(peers.mediacms_rung(source, folder, height, **tuned))
-            for side, path in (
-                ("ours", own),
-                ("PeerTube", peers.peertube_output(folder, height)),
-                ("MediaCMS", peers.mediacms_output(folder, height)),
-            ):
-                curves.setdefault((side, height), []).append(
-                    (float(video_bits(path)), vmaf(path, source))
-                )
+            made_by = {
+                "ours": own,
+                "PeerTube": peers.peertube_output(folder, height),
+                "MediaCMS": peers.mediacms_output(folder, height),
+            }
+            scores = vmaf(list(made_by.values()), source)
+            for (side, path), score in zip(made_by.items(), scores, strict=True):
+                curves.setdefault((side, height), []).append((float(video_bits(path)), score))
     seconds = (ours.video.cuts[-1] - ours.video.cuts[0]) / ours.video.timescale
     return [
         _bd_row(curves, side, height, seconds)
