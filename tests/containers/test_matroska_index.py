@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.containers.matroska import ids, read_index
+from headwater.containers.matroska import ids, read_index, walk
+from headwater.containers.matroska.cursor import Cursor
 from headwater.containers.matroska.ebml import element, unsigned
 from headwater.model.errors import UnreadableMedia
 from tests.containers.elements import block, cluster, group, matroska, track_entry
@@ -48,6 +49,69 @@ def test_tables_equal_the_demuxers(clip: Clip, name: str) -> None:
             (p.pts, p.size, p.checksum, p.sync) for p in told
         ]
         assert table.dts.tolist() == sorted(table.pts.tolist())
+
+
+def sized(length: int, body: bytes) -> bytes:
+    """Write a SimpleBlock whose size takes *length* bytes."""
+    return b"\xa3" + (1 << 7 * length | len(body)).to_bytes(length, "big") + body
+
+
+def none_is_plain(cursor: Cursor, at: int, now: int, found: walk.Walked) -> int:
+    del cursor, now, found
+    return at
+
+
+@pytest.mark.parametrize("name", MATROSKA)
+def test_the_tight_loop_says_what_the_plain_walk_says(
+    clip: Clip, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = read_index(FileReader(clip(name)))
+    monkeypatch.setattr(walk, "_plain_blocks", none_is_plain)
+    plain = read_index(FileReader(clip(name)))
+
+    for one, other in zip(quick.tracks, plain.tracks, strict=True):
+        for column in ("offsets", "sizes", "pts", "dts", "durations", "sync"):
+            assert np.array_equal(getattr(one, column), getattr(other, column)), column
+
+
+def test_every_size_of_a_block_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes of one to eight bytes, times on both sides of the cluster's, blocks of no known track;
+    wherever the file is cut off, both walks say the same.
+    """
+
+    blocks = [
+        sized(length, bytes([0x80 | track]) + (shift & 0xFFFF).to_bytes(2, "big") + b"\x80" + data)
+        for length in range(1, 9)
+        for track, shift in ((1, 5), (1, -7), (9, 1))
+        for data in (b"", b"x" * 90)
+    ]
+    data = matroska([track_entry(1)], [cluster(1000, *blocks)])
+
+    def rows(cut: int) -> list[tuple[int, int, int]]:
+        (table,) = read_index(MemoryReader(data[:cut])).tracks
+        found = zip(table.offsets, table.sizes, table.pts, strict=True)
+        return [(int(at), int(size), int(pts)) for at, size, pts in found]
+
+    cuts = range(len(data) - sum(map(len, blocks[-12:])), len(data) + 1)
+    quick = [rows(cut) for cut in cuts]
+    monkeypatch.setattr(walk, "_plain_blocks", none_is_plain)
+
+    assert quick == [rows(cut) for cut in cuts]
+    assert len(quick[-1]) == 8 * 2 * 2
+
+
+def test_large_pictures_are_leapt_over(tmp_path: Path) -> None:
+    """Of 40 kB a picture, at most a tenth is read."""
+    body = b"\x81\0\0\x80" + bytes(40_000)
+    blocks = [sized(3, body)] * 200
+    path = tmp_path / "large.mkv"
+    path.write_bytes(matroska([track_entry(1)], [cluster(0, *blocks)]))
+    reader = FileReader(path)
+
+    (table,) = read_index(reader).tracks
+
+    assert len(table.sizes) == 200
+    assert sum(size for _, size in reader.reads) < reader.size * 0.11
 
 
 @pytest.mark.parametrize(("name", "codecs"), CODECS.items())

@@ -3,6 +3,8 @@
 from headwater.containers.table import RangeReader
 
 SMALLEST_READ = 4096
+NEAR = 8192  # to read over so much costs less than another read
+SEVERAL_BLOCKS = 1 << 16
 LARGEST_READ = 1 << 20
 
 
@@ -23,8 +25,11 @@ class Cursor:
             return place
         if place >= 0 and self.start + len(self.data) >= self.size:
             return place  # there is no more
-        leapt = place > len(self.data) or place < 0
-        self._read = SMALLEST_READ if leapt else min(self._read * 4, LARGEST_READ)
+        leap = place - len(self.data)
+        if place < 0 or leap > NEAR:
+            self._read = SMALLEST_READ
+        else:
+            self._read = min(self._read * 4, LARGEST_READ if leap <= 0 else SEVERAL_BLOCKS)
         self.data = self._reader.read_at(at, max(self._read, length))
         self.start = at
         return 0
