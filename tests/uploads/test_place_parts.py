@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -21,9 +23,16 @@ from headwater.model.errors import (
 from headwater.model.ids import AccountId, UploadId
 from headwater.uploads import repository
 from headwater.uploads.place_parts import TICKET_S, PlacedPart
-from tests.uploads.system import ROOMY, System, body, member
+from tests.uploads.system import ROOMY, System, body, member, open_system
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def fresh(tmp_path: Path) -> AsyncIterator[System]:
+    """A system of its own: the quota of an account is counted from nothing."""
+    async with open_system(tmp_path) as system:
+        yield system
 
 
 def part_of(content: bytes, start: int, stop: int) -> PlacedPart:
@@ -71,6 +80,60 @@ async def test_parts_arrive_in_any_order(system: System) -> None:
     done = await system.ask("uploads.inspect", upload_id=upload.id)
     assert done.completed_at is not None
     assert await system.source(done) == content
+
+
+async def left_bytes(system: System) -> int:
+    left: int = await system.ask("uploads.check", coming_bytes=0)
+    return left
+
+
+async def test_parts_count_from_their_put_on(fresh: System) -> None:
+    """Committed or not, of a known length or not, and each of them once."""
+    fresh.use(limits=replace(ROOMY, quota_bytes=100))
+    content, other = os.urandom(60), os.urandom(60)
+    upload = await fresh.create(60)
+    part, rival = part_of(content, 0, 60), part_of(other, 0, 60)
+    await put(fresh, await ticket(fresh, upload.id, part), content)
+    assert await left_bytes(fresh) == 40  # the length was counted already
+    with pytest.raises(TooLarge):
+        await put(fresh, await ticket(fresh, upload.id, rival), other)
+    small = part_of(other, 0, 10)
+    for _ in range(2):
+        await put(fresh, await ticket(fresh, upload.id, small), other[:10])
+    assert await left_bytes(fresh) == 30
+
+    late = await fresh.create(None)
+    behind = part_of(other, 10, 30)
+    with pytest.raises(ChecksumMismatch):
+        await put(fresh, await ticket(fresh, late.id, behind), bytes(20))
+    assert await left_bytes(fresh) == 30  # what did not arrive does not count
+    await put(fresh, await ticket(fresh, late.id, behind), other[10:30])
+    assert await left_bytes(fresh) == 10
+    assert await commit(fresh, late.id, behind) == 0
+    assert await left_bytes(fresh) == 10
+    first = part_of(other, 0, 10)
+    await put(fresh, await ticket(fresh, late.id, first), other[:10])
+    assert await left_bytes(fresh) == 0
+    with pytest.raises(TooLarge):
+        await fresh.create(1)
+    assert await commit(fresh, late.id, first) == 30
+
+    assert await commit(fresh, upload.id, part) == 60
+    assert await fresh.used_bytes() == 60
+    assert await left_bytes(fresh) == 10  # the rest of a finished upload goes with its tidying
+
+
+async def test_parts_put_and_bytes_sent_share_the_room(fresh: System) -> None:
+    """What was put for an upload of unknown length is not there for its PATCH any more."""
+    fresh.use(limits=replace(ROOMY, quota_bytes=100))
+    content = os.urandom(90)
+    upload = await fresh.create(None)
+    behind = part_of(content, 50, 90)
+    await put(fresh, await ticket(fresh, upload.id, behind), content[50:])
+    with pytest.raises(TooLarge):
+        await fresh.append(upload.id, 0, bytes(61))
+    await fresh.append(upload.id, 0, content[:50])
+    assert await commit(fresh, upload.id, behind) == 90
 
 
 async def test_parts_follow_what_was_sent_in_order(system: System) -> None:

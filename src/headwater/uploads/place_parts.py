@@ -1,8 +1,9 @@
 """Parts straight to the store: a client puts them where a ticket says, then names them here.
 
 Flow      ticket (key, length and SHA-256 are signed) → the client's PUT to the store → commit.
-Promises  the same quota and limits as any other upload; the order of parts is free; naming a part
-          twice changes nothing; a part counts only if the store has it whole.
+Promises  the same limits as any other upload, and its bytes count against the quota from the PUT
+          on; the order of parts is free; naming a part twice changes nothing; a part becomes part
+          of the upload only if the store has it whole.
 """
 
 from collections.abc import Sequence
@@ -108,6 +109,7 @@ async def commit_parts(
         await _require_unlocked(work, upload_id)
         await require_within(work, upload, max(part.end for part in parts), upload_limits)
         fresh = await _without_known(work, upload_id, parts)
+        await repository.forget_parts(work.session, upload_id, [e.key for _, e in fresh])
         return await publish(work, upload, fresh, expires_s=upload_limits.expires_s)
 
 

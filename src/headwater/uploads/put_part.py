@@ -1,17 +1,28 @@
 """Take one part at a signed address of our own, where the store cannot do so itself."""
 
+import contextlib
 from collections.abc import AsyncIterable, Mapping
+
+import anyio
 
 from headwater.engines.blobs.parts import Part, PartSigner, checked
 from headwater.engines.blobs.port import Blobs, Stored
 from headwater.engines.work import Units
-from headwater.model.errors import Forbidden, Gone, StorageFull, TooLarge, UploadNotFound
+from headwater.model.errors import (
+    BlobNotFound,
+    Forbidden,
+    Gone,
+    StorageFull,
+    TooLarge,
+    UploadNotFound,
+)
 from headwater.model.ids import UploadId
+from headwater.model.upload import Extent
 from headwater.uploads import repository
 from headwater.uploads.access import require_living, require_video
 from headwater.uploads.part import prefix_of
 from headwater.uploads.place_parts import require_within
-from headwater.uploads.room import UploadLimits
+from headwater.uploads.room import UploadLimits, require_within_quota
 
 
 async def put_part(
@@ -29,7 +40,8 @@ async def put_part(
     """Store *body* as the part that the address (*key* and *query*) was signed for.
 
     The signature is the permission; whether there is room, and an upload that still takes bytes,
-    is asked again, since an hour may have passed. A part sent twice is stored once.
+    is asked again, since an hour may have passed. It counts against the quota from here on,
+    committed or not. A part sent twice is stored, and counts, once.
 
     Raises:
         Forbidden: the address is not one of ours, or its hour is over.
@@ -41,15 +53,22 @@ async def put_part(
     part = part_signer.verify(key, query, now=now)
     if content_length is not None and content_length > part.length:
         raise TooLarge(f"This part has {part.length} bytes.")
-    await _require_open(part, units, upload_limits)
     if await blobs.free_bytes() < upload_limits.floor_bytes + part.length:
         raise StorageFull("The server's disk is full.", retry_after_s=3600)
-    return await blobs.put_absent(part.key, checked(body, part))
+    is_new = await _hold(part, units, upload_limits)
+    try:
+        return await blobs.put_absent(part.key, checked(body, part))
+    except BaseException:
+        if is_new:
+            with anyio.CancelScope(shield=True):
+                await _let_go(part, units, blobs)
+        raise
 
 
-async def _require_open(part: Part, units: Units, limits: UploadLimits) -> None:
+async def _hold(part: Part, units: Units, limits: UploadLimits) -> bool:
+    """Count *part* against the quota before a byte of it is read; False if it is already."""
     upload_id, start = _place_of(part)
-    async with units.reader() as work:
+    async with units.writer() as work:
         upload = await repository.find(work.session, upload_id)
         if upload is None:
             raise UploadNotFound("There is no such upload.")
@@ -58,6 +77,20 @@ async def _require_open(part: Part, units: Units, limits: UploadLimits) -> None:
             raise Gone("This upload is complete.")
         await require_video(work, upload)
         await require_within(work, upload, start + part.length, limits)
+        extent = Extent(key=part.key, size=part.length)
+        is_new = await repository.hold_part(work.session, upload_id, extent)
+        if is_new:
+            await require_within_quota(work.session, upload.owner, limits)
+    return is_new
+
+
+async def _let_go(part: Part, units: Units, blobs: Blobs) -> None:
+    """Count a part that did not arrive no longer, unless it did over another connection."""
+    with contextlib.suppress(BlobNotFound):
+        await blobs.stat(part.key)
+        return
+    async with units.writer() as work:
+        await repository.forget_parts(work.session, _place_of(part)[0], [part.key])
 
 
 def _place_of(part: Part) -> tuple[UploadId, int]:

@@ -19,12 +19,25 @@ from sqlalchemy import (
 )
 
 from headwater.engines.database.port import Row, Session
-from headwater.engines.database.schema import sources, upload_extents, uploads, videos
+from headwater.engines.database.schema import (
+    placed_parts,
+    sources,
+    upload_extents,
+    uploads,
+    videos,
+)
 from headwater.model.ids import AccountId, UploadId, VideoId
 from headwater.model.upload import Extent, Upload
 
 COLUMNS = [uploads.c[name] for name in Upload.__struct_fields__]
-SIZE = func.coalesce(uploads.c.length, uploads.c.offset)  # of a deferred length: what is there
+_beyond = upload_extents.c.upload == uploads.c.id, upload_extents.c.start >= uploads.c.offset
+_placed = placed_parts.c.upload == uploads.c.id
+HELD = (  # what the store has of it: in order, behind a hole, and put there but not committed
+    uploads.c.offset
+    + select(func.coalesce(func.sum(upload_extents.c.size), 0)).where(*_beyond).scalar_subquery()
+    + select(func.coalesce(func.sum(placed_parts.c.size), 0)).where(_placed).scalar_subquery()
+)
+SIZE = case((uploads.c.length > HELD, uploads.c.length), else_=HELD)
 # A partial upload holds its bytes until a concatenation takes them into a video.
 RESERVING = or_(
     uploads.c.completed_at.is_(None), and_(uploads.c.partial, uploads.c.video.is_(None))
@@ -34,9 +47,7 @@ RESERVING = or_(
 # What each part of an upload asks is built once, as building costs more than asking.
 OF_ONE = uploads.c.id == bindparam("of")
 FIND = select(*COLUMNS).where(OF_ONE)
-BEYOND = exists().where(
-    upload_extents.c.upload == uploads.c.id, upload_extents.c.start >= uploads.c.offset
-)
+BEYOND = exists().where(*_beyond)
 VIDEO_LIVES = exists().where(videos.c.id == uploads.c.video, videos.c.deleted_at.is_(None))
 FIND_CONTINUED = select(
     *COLUMNS, BEYOND.label("has_beyond"), VIDEO_LIVES.label("video_lives")
@@ -93,6 +104,8 @@ class Continued(msgspec.Struct, frozen=True):
     upload: Upload
     has_beyond: bool
     video_lives: bool
+
+
 MOST_LISTED = 1000
 
 
@@ -263,9 +276,36 @@ async def source_extents(session: Session, video: VideoId) -> list[Extent]:
     return msgspec.msgpack.decode(row["extents"], type=list[Extent]) if row else []
 
 
-async def reserved_bytes(session: Session, owner: AccountId) -> int:
-    """Return what *owner*'s uploads hold beside the videos that are counted already."""
-    return await _sum(session, SIZE, uploads.c.owner == owner, RESERVING)
+async def hold_part(session: Session, upload_id: UploadId, part: Extent) -> bool:
+    """Count *part* from now on; False if it is counted already, committed or not."""
+    for table in (placed_parts, upload_extents):
+        found = select(table.c.key).where(table.c.upload == upload_id, table.c.key == part.key)
+        if await session.row(found) is not None:
+            return False
+    values = {"upload": upload_id, "key": part.key, "size": part.size}
+    await session.execute(insert(placed_parts).values(**values))
+    return True
+
+
+async def forget_parts(session: Session, upload_id: UploadId, keys: Sequence[str]) -> None:
+    """Count these no longer as put: they were committed, or are not in the store."""
+    table = placed_parts
+    await session.execute(
+        delete(table).where(table.c.upload == upload_id, table.c.key.in_(list(keys)))
+    )
+
+
+async def placed_bytes(session: Session, upload_id: UploadId) -> int:
+    """Return what was put into the store for *upload_id* and is not committed."""
+    return await _sum(session, placed_parts.c.size, placed_parts.c.upload == upload_id)
+
+
+async def reserved_bytes(
+    session: Session, owner: AccountId, *, besides: UploadId | None = None
+) -> int:
+    """Return what *owner*'s uploads hold, or will, beside the videos that are counted already."""
+    others = [uploads.c.id != besides] if besides else []
+    return await _sum(session, SIZE, uploads.c.owner == owner, RESERVING, *others)
 
 
 async def expected_bytes(session: Session) -> int:

@@ -39,9 +39,8 @@ async def account_room(session: Session, upload: Upload, limits: UploadLimits) -
     allowed = await allowed_bytes(session, upload.owner, limits)
     if allowed is None:
         return None
-    reserved = await repository.reserved_bytes(session, upload.owner)
-    itself = upload.offset if upload.length is None else upload.length
-    return max(allowed - reserved + itself, 0)
+    others = await repository.reserved_bytes(session, upload.owner, besides=upload.id)
+    return max(allowed - others, 0)
 
 
 async def require_account_room(
@@ -53,6 +52,13 @@ async def require_account_room(
     room = await account_room(session, upload, limits)
     if room is not None and length > room:
         raise TooLarge(f"This would pass the account's quota: {room} bytes are left.")
+
+
+async def require_within_quota(session: Session, owner: AccountId, limits: UploadLimits) -> None:
+    """Pass if what *owner* has and is about to have is not too much. Raises TooLarge."""
+    allowed = await allowed_bytes(session, owner, limits)
+    if allowed is not None and await repository.reserved_bytes(session, owner) > allowed:
+        raise TooLarge("This would pass the account's quota, with what its uploads hold already.")
 
 
 async def require_store_room(

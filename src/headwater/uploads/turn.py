@@ -193,7 +193,9 @@ class Turn:
             return upload.length
         room = await account_room(work.session, upload, self._limits)
         most = self._limits.file_limit_bytes
-        return most if room is None else min(most, room)
+        if room is None:
+            return most
+        return min(most, room - await repository.placed_bytes(work.session, self._id))
 
 
 def _require_offset(continued: Continued, offset: int) -> None:

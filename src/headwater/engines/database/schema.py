@@ -124,6 +124,14 @@ upload_extents = Table(
     Column("key", String(200), nullable=False),
 )
 
+placed_parts = Table(  # what clients put into the store themselves and have not committed yet
+    "placed_parts",
+    metadata,
+    Column("upload", ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+
 sources = Table(  # what a video is made from: an ordered list of extents
     "sources",
     metadata,

@@ -297,6 +297,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_uploads_video"), ["video"], unique=False)
 
     op.create_table(
+        "placed_parts",
+        sa.Column("upload", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["upload"], ["uploads.id"], name=op.f("fk_placed_parts_upload"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("upload", "key", name=op.f("pk_placed_parts")),
+    )
+    op.create_table(
         "streams",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("video", sa.String(length=20), nullable=False),
