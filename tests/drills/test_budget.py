@@ -1,7 +1,6 @@
 """A store at its budget gives up what is cold, and nobody who watches notices."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -26,12 +25,6 @@ AN_HOUR_S = 3600.0
 TIMES = 10 if WHOLE else 1
 EVERY_S = 0.2
 LOOPS = 3  # of a clip of nine seconds: what is evicted begins behind the first ten
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "data") as server:
-        yield server
 
 
 async def evict_later(core: Core, budget_bytes: int) -> int:
