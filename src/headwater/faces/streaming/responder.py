@@ -6,15 +6,15 @@ memory is read in a thread by the store, so a cold file never holds up anybody e
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
 from headwater.delivery.ranges import matches, range_still_valid, wanted_range
-from headwater.engines.blobs.port import OpenBlob
+from headwater.engines.blobs.port import OpenBlob, Stored
 from headwater.model.errors import RangeNotSatisfiable
 
 Headers = list[tuple[bytes, bytes]]
+WHOLE, PART, NOT_MODIFIED, NOT_SATISFIABLE = 200, 206, 304, 416
 CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 WATCHED_BYTES = 4 << 20  # send() never says that a client left; long bodies listen for it
 
@@ -37,42 +37,43 @@ async def respond(
 ) -> None:
     """Answer a GET or HEAD with the blob: 200, 206, 304 or 416 (RFC 9110 §13.2.2, §14.2)."""
     stored = blob.stored
-    asked = {name: value for name, value in scope["headers"] if name in CONDITIONS}
-    common = [*headers, (b"etag", b'"%b"' % stored.etag.encode()), (b"accept-ranges", b"bytes")]
-    if asked and matches(_text(asked, b"if-none-match"), stored.etag):
-        await _empty(send, 304, common)
-        return
-    part = None
-    if asked and range_still_valid(_text(asked, b"if-range"), stored.etag):
-        try:
-            part = wanted_range(_text(asked, b"range"), stored.size)
-        except RangeNotSatisfiable:
-            common += [(b"content-range", b"bytes */%d" % stored.size), (b"content-length", b"0")]
-            await _empty(send, 416, common)
-            return
-    start, stop = part or (0, stored.size)
-    common += [(b"content-type", content_type), (b"content-length", b"%d" % (stop - start))]
-    if part:
-        common.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.size)))
-    status = 206 if part else 200
-    if scope["method"] == "HEAD" or start == stop:
-        await _empty(send, status, common)
-        return
-    await send({"type": "http.response.start", "status": status, "headers": common})
-    if stop - start <= WATCHED_BYTES:
-        await _send_all(blob, start, stop, send)
-    else:
+    status, start, stop = _choose(scope, stored)
+    said = [*headers, (b"etag", b'"%b"' % stored.etag.encode()), (b"accept-ranges", b"bytes")]
+    if status != NOT_MODIFIED:
+        said.append((b"content-length", b"%d" % (stop - start)))
+    if status in (WHOLE, PART):
+        said.append((b"content-type", content_type))
+    if status == PART:
+        said.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.size)))
+    elif status == NOT_SATISFIABLE:
+        said.append((b"content-range", b"bytes */%d" % stored.size))
+    is_empty = start == stop or scope["method"] == "HEAD"
+    chunk = b"" if is_empty else await blob.read(start, stop)  # may fail: before anything is sent
+    start = stop if is_empty else start + len(chunk)
+    await send({"type": "http.response.start", "status": status, "headers": said})
+    await send({"type": "http.response.body", "body": chunk, "more_body": start < stop})
+    if stop - start > WATCHED_BYTES:
         await _send_while_connected(blob, start, stop, receive, send)
+    elif start < stop:
+        await _send_all(blob, start, stop, send)
 
 
-def _text(asked: Mapping[bytes, bytes], name: bytes) -> str | None:
-    value = asked.get(name)
-    return None if value is None else value.decode("latin-1")
-
-
-async def _empty(send: Send, status: int, headers: Headers) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _choose(scope: Scope, stored: Stored) -> tuple[int, int, int]:
+    """Return the status, and from where to where to send."""
+    asked = {
+        name: value.decode("latin-1") for name, value in scope["headers"] if name in CONDITIONS
+    }
+    if not asked:
+        return WHOLE, 0, stored.size
+    if matches(asked.get(b"if-none-match"), stored.etag):
+        return NOT_MODIFIED, 0, 0
+    if not range_still_valid(asked.get(b"if-range"), stored.etag):
+        return WHOLE, 0, stored.size
+    try:
+        part = wanted_range(asked.get(b"range"), stored.size)
+    except RangeNotSatisfiable:
+        return NOT_SATISFIABLE, 0, 0
+    return (PART, *part) if part else (WHOLE, 0, stored.size)
 
 
 async def _send_all(blob: OpenBlob, start: int, stop: int, send: Send) -> None:
