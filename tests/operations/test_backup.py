@@ -16,9 +16,11 @@ from headwater.engines.database.schema import (
     accounts,
     generations,
     jobs,
+    placed_parts,
     sources,
     streams,
     tracks,
+    uploads,
     videos,
 )
 from headwater.engines.database.sqlite import SqliteDatabase
@@ -234,6 +236,24 @@ async def test_in_the_copy_nobody_holds_anything(store: Store, tmp_path: Path) -
         assert await leases_repository.acquire(
             session, GENERATION, RUNG, 1, holder="copy", now=0.0, until=1.0
         )
+
+
+async def test_a_part_that_was_placed_is_kept_before_it_counts(
+    store: Store, tmp_path: Path
+) -> None:
+    """Its client commits it in the copy; one that never arrived is no reason to fail."""
+    arrived, missing = BlobKey("uploads/up2/1-a"), BlobKey("uploads/up2/2-b")
+    await store.blobs.put_absent(arrived, b"a part")
+    async with store.database.writer() as session:
+        await session.execute(
+            insert(uploads).values(id="up2", owner="a", created_at=0.0, expires_at=1e9)
+        )
+        for key in (arrived, missing):
+            await session.execute(insert(placed_parts).values(upload="up2", key=key, size=6))
+    await back_up(store, tmp_path / "kept", segments=False)
+
+    async with restored(tmp_path / "kept", tmp_path / "new") as other:
+        assert await content(other, arrived) == b"a part"
 
 
 async def test_a_second_backup_copies_only_what_is_new(store: Store, tmp_path: Path) -> None:

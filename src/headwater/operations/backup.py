@@ -76,6 +76,7 @@ async def back_up(
             videos = await backup_repository.count_videos(session)
             extents = await backup_repository.extent_keys(session)
             made = await backup_repository.generations_made(session)
+            perhaps = await backup_repository.placed_keys(session) + _inits(made)
         try:
             needed = _needed(extents, made)
             copied = await copy_all(needed, source=blobs, target=kept, told=told)
@@ -84,7 +85,7 @@ async def back_up(
                 raise
             lost = str(error)
             continue
-        copied |= await _copy_inits(made, copied, source=blobs, target=kept)
+        copied |= await _copy_found(perhaps, copied, source=blobs, target=kept)
         rest = [g.prefix if segments else g.pictures_prefix for g in made]
         copied |= await _copy_rest(rest, copied, source=blobs, target=kept, told=told)
         note = Backup(
@@ -122,8 +123,10 @@ async def restore(
         async with database.reader() as session:
             extents = await backup_repository.extent_keys(session)
             made = await backup_repository.generations_made(session)
+            perhaps = await backup_repository.placed_keys(session)
         needed = _needed(extents, made)
         copied = await copy_all(needed, source=kept, target=blobs, told=told)
+        copied |= await _copy_found(perhaps, copied, source=kept, target=blobs)
         rest = [generation.prefix for generation in made]
         copied |= await _copy_rest(rest, copied, source=kept, target=blobs, told=told)
         async with database.writer() as session:
@@ -192,12 +195,17 @@ def _needed(extents: list[BlobKey], made: list[Made]) -> list[BlobKey]:
     return extents + [key for generation in made for key in generation.needed()]
 
 
-async def _copy_inits(
-    made: list[Made], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs
+def _inits(made: list[Made]) -> list[BlobKey]:
+    """Return the keys of all init segments: a newer encoder's may not fit the older segments."""
+    return [key for generation in made for key in generation.inits()]
+
+
+async def _copy_found(
+    keys: list[BlobKey], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs
 ) -> dict[BlobKey, int]:
-    """Copy the init segments made so far: a newer encoder's may not fit the older segments."""
+    """Copy those of *keys* that are there."""
     sizes = {}
-    for key in (key for generation in made for key in generation.inits()):
+    for key in keys:
         if key not in copied:
             with contextlib.suppress(BlobNotFound):
                 sizes[key] = (await copy(key, source=source, target=target)).size

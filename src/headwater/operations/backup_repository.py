@@ -14,6 +14,7 @@ from headwater.engines.database.schema import (
     generations,
     jobs,
     leases,
+    placed_parts,
     sources,
     tracks,
     upload_extents,
@@ -109,6 +110,12 @@ async def extent_keys(session: Session) -> list[BlobKey]:
         for document in filter(None, (row["extents"], row["remuxed"])):
             keys |= {extent.key for extent in _extents.decode(document)}
     return [BlobKey(key) for key in sorted(keys)]
+
+
+async def placed_keys(session: Session) -> list[BlobKey]:
+    """Return the keys of parts that clients placed and have not committed; some are not there."""
+    rows = await session.rows(select(placed_parts.c.key).order_by(placed_parts.c.key))
+    return [BlobKey(row["key"]) for row in rows]
 
 
 async def generations_made(session: Session) -> list[Made]:
