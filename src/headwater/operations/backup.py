@@ -22,7 +22,6 @@ from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
 from headwater.operations import backup_repository
-from headwater.operations.backup_repository import Made
 
 FORMAT = 1
 NOTE = "backup.json"  # written last: a folder without it is no backup
@@ -73,25 +72,21 @@ async def back_up(
         await database.backup_to(str(folder / ROWS))
         async with opened(folder / ROWS, open_database) as rows, rows.writer() as session:
             await backup_repository.drop_doomed(session, now=now, undo_s=undo_s)
-            videos = await backup_repository.count_videos(session)
-            extents = await backup_repository.extent_keys(session)
-            made = await backup_repository.generations_made(session)
-            perhaps = await backup_repository.placed_keys(session) + _inits(made)
+            named = await backup_repository.named(session)
         try:
-            needed = _needed(extents, made)
-            copied = await copy_all(needed, source=blobs, target=kept, told=told)
+            copied = await copy_all(named.needed(), source=blobs, target=kept, told=told)
         except BlobNotFound as error:
             if str(error) == lost:  # newer rows name it too: no deletion explains that
                 raise
             lost = str(error)
             continue
-        copied |= await _copy_found(perhaps, copied, source=blobs, target=kept)
-        rest = [g.prefix if segments else g.pictures_prefix for g in made]
+        copied |= await _copy_found(named.perhaps(), copied, source=blobs, target=kept)
+        rest = [g.prefix if segments else g.pictures_prefix for g in named.made]
         copied |= await _copy_rest(rest, copied, source=blobs, target=kept, told=told)
         note = Backup(
             made_at=now,
             segments=segments,
-            videos=videos,
+            videos=named.videos,
             blobs=len(copied),
             blob_bytes=sum(copied.values()),
         )
@@ -121,16 +116,13 @@ async def restore(
     async with opened(draft, open_database) as database:
         await database.migrate()
         async with database.reader() as session:
-            extents = await backup_repository.extent_keys(session)
-            made = await backup_repository.generations_made(session)
-            perhaps = await backup_repository.placed_keys(session)
-        needed = _needed(extents, made)
-        copied = await copy_all(needed, source=kept, target=blobs, told=told)
-        copied |= await _copy_found(perhaps, copied, source=kept, target=blobs)
-        rest = [generation.prefix for generation in made]
+            named = await backup_repository.named(session)
+        copied = await copy_all(named.needed(), source=kept, target=blobs, told=told)
+        copied |= await _copy_found(named.perhaps(), copied, source=kept, target=blobs)
+        rest = [generation.prefix for generation in named.made]
         copied |= await _copy_rest(rest, copied, source=kept, target=blobs, told=told)
         async with database.writer() as session:
-            await backup_repository.set_present(session, made, copied)
+            await backup_repository.set_present(session, named.made, copied)
             await backup_repository.release_all(session)
     draft.replace(rows)
     return note
@@ -189,15 +181,6 @@ async def opened(path: Path, open_database: OpenDatabase) -> AsyncIterator[Datab
         yield database
     finally:
         await database.close()
-
-
-def _needed(extents: list[BlobKey], made: list[Made]) -> list[BlobKey]:
-    return extents + [key for generation in made for key in generation.needed()]
-
-
-def _inits(made: list[Made]) -> list[BlobKey]:
-    """Return the keys of all init segments: a newer encoder's may not fit the older segments."""
-    return [key for generation in made for key in generation.inits()]
 
 
 async def _copy_found(

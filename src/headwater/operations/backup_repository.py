@@ -81,6 +81,26 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         return [init_key(self.video, self.id, track) for track in self.presences]
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the rows of one moment speak of."""
+
+    videos: int
+    extents: list[BlobKey]
+    placed: list[BlobKey]
+    made: list[Made]
+
+    def needed(self) -> list[BlobKey]:
+        """Return the keys of what must be there."""
+        return self.extents + [key for generation in self.made for key in generation.needed()]
+
+    def perhaps(self) -> list[BlobKey]:
+        """Return the keys of what is worth keeping if it is there.
+
+        Init segments are: a newer encoder's may not fit the older segments.
+        """
+        return self.placed + [key for generation in self.made for key in generation.inits()]
+
+
 async def drop_doomed(session: Session, *, now: float, undo_s: float) -> None:
     """Remove what the server is about to remove, or is removing: its blobs may be half gone.
 
@@ -99,7 +119,17 @@ async def drop_doomed(session: Session, *, now: float, undo_s: float) -> None:
             await removal_repository.remove_generation(session, of_video, generation)
 
 
-async def extent_keys(session: Session) -> list[BlobKey]:
+async def named(session: Session) -> Named:
+    """Return what the rows speak of now."""
+    return Named(
+        videos=await _count_videos(session),
+        extents=await _extent_keys(session),
+        placed=await _placed_keys(session),
+        made=await _generations_made(session),
+    )
+
+
+async def _extent_keys(session: Session) -> list[BlobKey]:
     """Return the keys of every source and of every upload under way."""
     documents = await session.rows(select(sources.c.extents, sources.c.remuxed))
     pending = await session.rows(
@@ -112,13 +142,13 @@ async def extent_keys(session: Session) -> list[BlobKey]:
     return [BlobKey(key) for key in sorted(keys)]
 
 
-async def placed_keys(session: Session) -> list[BlobKey]:
+async def _placed_keys(session: Session) -> list[BlobKey]:
     """Return the keys of parts that clients placed and have not committed; some are not there."""
     rows = await session.rows(select(placed_parts.c.key).order_by(placed_parts.c.key))
     return [BlobKey(row["key"]) for row in rows]
 
 
-async def generations_made(session: Session) -> list[Made]:
+async def _generations_made(session: Session) -> list[Made]:
     """Return every generation, the replaced ones too: players that began with one go on."""
     rows = await session.rows(
         select(
@@ -185,6 +215,6 @@ async def release_all(session: Session) -> None:
         await session.execute(delete(table))
 
 
-async def count_videos(session: Session) -> int:
+async def _count_videos(session: Session) -> int:
     row = await session.row(select(func.count()).select_from(videos))
     return 0 if row is None else next(iter(row.values()))
