@@ -87,7 +87,7 @@ async def test_a_video_that_is_deleted_says_so(
         assert seen["trouble"] == "gone"
         assert seen["paused"]
         await expect(page.get_by_role("alert")).to_contain_text("This video is no longer here.")
-        await page.get_by_role("button", name="Try again").click()
+        await page.get_by_role("button", name="Reload").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(
             "This page is not here", timeout=10_000
         )

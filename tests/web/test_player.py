@@ -217,7 +217,7 @@ async def test_a_broken_line_is_said_and_mended(open_page: OpenPage, video: str)
         await page.goto(f"/watch/{video}")
         await watch_until(page, lambda seen: seen["trouble"] == "gone")
         await page.unroute("**/master.m3u8")
-        await page.get_by_role("button", name="Try again").click()
+        await page.get_by_role("button", name="Reload").click()
         await watch_until(page, lambda seen: seen["frames"] > 5)
 
 
@@ -270,6 +270,21 @@ async def test_without_media_source_the_browser_plays_hls_itself(
         seen = await look(page)
         assert seen["engine"] == "native"
         assert seen["height"] > 0
+
+
+async def test_what_plays_first_is_fetched_ahead_and_once(open_page: OpenPage, video: str) -> None:
+    """Playlists, inits and first segments are on their way before the engine has asked for any."""
+    async with open_page(viewport={"width": 1440, "height": 900}) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await open_video(page, video)
+        streams = [url for url in asked if "/streams/" in url and not url.endswith("jpg")]
+        assert len(streams) == len(set(streams))
+        assert len({rung for url in streams if (rung := _rung(url))}) == 1
+        first = streams[:7]  # the master and, of one rung and of the sound, three each
+        assert sum(url.endswith("/0.m4s") for url in first) == 2
+        assert sum(url.endswith("/init.mp4") for url in first) == 2
+        assert sum(url.endswith("/playlist.m3u8") for url in first) == 2
 
 
 async def test_theatre_is_remembered(open_page: OpenPage, video: str) -> None:

@@ -70,9 +70,10 @@ function chip(player: HeadwaterPlayer): TemplateResult | typeof nothing {
 
 function problem(player: HeadwaterPlayer): TemplateResult {
   const sentence = texts[`error_${player.trouble!}`];
-  const act = player.trouble === "gone" || player.trouble === "login" ? () => location.reload() : () => player.retry();
+  const reloads = player.trouble === "gone" || player.trouble === "login"; // the page says what became of it
+  const act = reloads ? () => location.reload() : () => player.retry();
   return html`<div class="trouble" role="alert"><p>${sentence}</p>
-    ${player.trouble === "unsupported" ? nothing : html`<button @click=${act}>${texts.try_again}</button>`}</div>`;
+    ${player.trouble === "unsupported" ? nothing : html`<button @click=${act}>${reloads ? texts.reload : texts.try_again}</button>`}</div>`;
 }
 
 function button(label: string, icon: TemplateResult, act: () => void, name = "", pressed?: boolean): TemplateResult {

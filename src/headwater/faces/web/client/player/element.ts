@@ -8,7 +8,8 @@ import type { PropertyValues } from "lit";
 import { player as texts } from "../../texts/en.json";
 import { say } from "../shared/texts";
 import { clock, moment } from "../shared/words";
-import { type Trouble, openEngine } from "./engine";
+import { Ahead, type Wish } from "./ahead";
+import { type Trouble, hasMediaSource, openEngine } from "./engine";
 import { recallCaptions, speedOf } from "./acts";
 import { Fading } from "./fading";
 import { onKey } from "./keys";
@@ -81,6 +82,8 @@ export class HeadwaterPlayer extends PlayerState {
     const start_s = at_s ?? this.startTime();
     try {
       const dash = this.manifest === "dash" && this.dash !== "";
+      const ahead = new Ahead();
+      if (!dash && hasMediaSource()) ahead.start(new URL(this.hls, location.href).href, this.wish(start_s));
       await this.updateComplete; // the captions' place is drawn
       const captions = this.renderRoot.querySelector<HTMLElement>(".captions")!;
       this.engine = await openEngine({ video: this.video, captions }, dash, {
@@ -88,7 +91,7 @@ export class HeadwaterPlayer extends PlayerState {
         preparing: (yes) => this.onPreparing(yes),
         trouble: (kind) => this.fail(kind),
         warmUpTo: () => (this.progress >= 1 ? Infinity : this.progress * this.duration),
-      });
+      }, ahead);
       if (!this.isConnected) return void this.engine.destroy();
       const address = this.engine.kind === "native" || !dash ? this.hls : this.dash;
       await this.engine.load(new URL(address, location.href).href, start_s);
@@ -100,6 +103,10 @@ export class HeadwaterPlayer extends PlayerState {
     recallCaptions(this);
     this.onTracks();
     if (this.autoplay) this.video.play().catch(() => {}); // not allowed: the big button waits
+  }
+
+  private wish(start_s: number | null): Wish {
+    return { height_px: this.clientHeight * devicePixelRatio, start_s, warm: this.progress >= 1 };
   }
 
   /** Where to start: `?t=` first, then where this browser stopped, which a chip says. */

@@ -2,6 +2,7 @@
  * What the controls need from playback, over Shaka where there is Media Source and over the
  * browser's own HLS where there is not. Nothing else in the player knows which of them plays.
  */
+import type { Ahead } from "./ahead";
 import { NativeEngine } from "./native";
 import { type Library, ShakaEngine } from "./shaka";
 
@@ -52,10 +53,12 @@ export interface Engine {
   destroy(): Promise<void>;
 }
 
+export const hasMediaSource = (): boolean => "MediaSource" in window || "ManagedMediaSource" in window;
+
 /** Start the engine that this browser can run; `dash` picks the manifest kind Shaka reads. */
-export async function openEngine(screen: Screen, dash: boolean, news: News): Promise<Engine> {
+export async function openEngine(screen: Screen, dash: boolean, news: News, ahead: Ahead): Promise<Engine> {
   const { video } = screen;
-  if (!("MediaSource" in window) && !("ManagedMediaSource" in window)) {
+  if (!hasMediaSource()) {
     if (video.canPlayType("application/vnd.apple.mpegurl")) return new NativeEngine(video, news);
     throw new Error("unsupported");
   }
@@ -63,7 +66,7 @@ export async function openEngine(screen: Screen, dash: boolean, news: News): Pro
     ? await import("shaka-player/dist/shaka-player.dash-es2021.js")
     : await import("shaka-player/dist/shaka-player.hls-es2021.js");
   const library = ((loaded as { default?: Library }).default ?? loaded) as Library;
-  const engine = new ShakaEngine(library, screen, news);
+  const engine = new ShakaEngine(library, screen, news, ahead);
   await engine.attach();
   return engine;
 }

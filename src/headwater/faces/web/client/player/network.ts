@@ -6,12 +6,16 @@
  */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 
+import type { Ahead, Fetched } from "./ahead";
+
 type Shaka = typeof shaka;
 type Plugin = shaka.extern.SchemePlugin;
 
 const LATER = [202, 429, 503];
 const BAD_HTTP_STATUS = 1001; // shaka.util.Error.Code
 const CRITICAL = 2; // shaka.util.Error.Severity
+const NETWORK = 1; // shaka.util.Error.Category
+const OPERATION_ABORTED = 7001;
 const DEFAULT_WAIT_S = 2;
 const LONGEST_WAIT_S = 15;
 
@@ -61,16 +65,34 @@ class Line {
   }
 }
 
+/** Take what was fetched ahead, as Shaka's fetch would have answered; null where it did not come. */
+async function fromAhead(
+  coming: Promise<Fetched | null>,
+  uri: string,
+  originalRequest: shaka.extern.Request,
+  progress: shaka.extern.ProgressUpdated,
+): Promise<shaka.extern.Response | null> {
+  const found = await coming;
+  if (!found) return null;
+  const { body: data, headers, travelled_ms } = found;
+  progress(Math.max(1, travelled_ms), data.byteLength, 0);
+  const answer = { uri, originalUri: uri, originalRequest, data, status: 200, headers };
+  return { ...answer, timeMs: travelled_ms, fromCache: false };
+}
+
 /** Wrap Shaka's fetch so that it waits where the server asks it to; `waiting` hears of each wait. */
-export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): Plugin {
+export function patientScheme(library: Shaka, waiting: (yes: boolean) => void, ahead: Ahead): Plugin {
   return (uri, request, type, progress, headers, config) => {
     let stopped = false;
     let wake = (): void => {};
-    let inner: shaka.extern.IAbortableOperation<shaka.extern.Response>;
+    let inner: shaka.extern.IAbortableOperation<shaka.extern.Response> | undefined;
 
     request.headers.prefer = "respond-async";
     const attempts = async (): Promise<shaka.extern.Response> => {
-      for (;;) {
+      const coming = ahead.take(uri);
+      const come = coming && (await fromAhead(coming, uri, request, progress));
+      if (come) return come;
+      while (!stopped) {
         const line = new Line(progress, headers);
         inner = library.net.HttpFetchPlugin.parse(uri, request, type, line.progress, line.headers, config);
         try {
@@ -92,11 +114,12 @@ export function patientScheme(library: Shaka, waiting: (yes: boolean) => void): 
           if (stopped) throw error;
         }
       }
+      throw new library.util.Error(CRITICAL, NETWORK, OPERATION_ABORTED);
     };
     return new library.util.AbortableOperation(attempts(), async () => {
       stopped = true;
       wake();
-      await inner.abort();
+      await inner?.abort();
     });
   };
 }

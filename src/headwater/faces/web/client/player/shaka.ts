@@ -1,7 +1,9 @@
 /** Playback by Shaka over Media Source: adaptive, patient, and on what is there already. */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 import type { Choice, Engine, News, Quality, Screen, Trouble } from "./engine";
+import type { Ahead } from "./ahead";
 import { patientScheme } from "./network";
+import { LINE_BPS } from "./start";
 import { warmFirst } from "./warm";
 
 export type Library = typeof shaka;
@@ -15,16 +17,17 @@ export class ShakaEngine implements Engine {
     library: Library,
     private readonly screen: Screen,
     private readonly news: News,
+    ahead: Ahead,
   ) {
     const { NetworkingEngine } = library.net;
-    const scheme = patientScheme(library, (yes) => this.wait(yes));
+    const scheme = patientScheme(library, (yes) => this.wait(yes), ahead);
     for (const name of ["http", "https"]) {
       NetworkingEngine.registerScheme(name, scheme, NetworkingEngine.PluginPriority.APPLICATION, true);
     }
     this.player = new library.Player();
     this.player.setVideoContainer(screen.captions);
     this.player.configure(CONFIGURATION);
-    this.player.configure("abrFactory", warmFirst(library, () => this.isWarm()));
+    this.player.configure("abrFactory", warmFirst(library, () => this.isWarm(), () => ahead.first));
     for (const name of ["trackschanged", "adaptation", "variantchanged", "textchanged", "loaded"]) {
       this.player.addEventListener(name, () => this.news.change());
     }
@@ -132,7 +135,7 @@ const AHEAD_S = 8; // two segments
 
 const CONFIGURATION = {
   abr: {
-    defaultBandwidthEstimate: 4_500_000, // as the manifest's first variant; measured from then on
+    defaultBandwidthEstimate: LINE_BPS,
     useNetworkInformation: false,
     cacheLoadThreshold: 1, // immutable segments are never asked for twice, so fast means fast
     restrictToElementSize: true,

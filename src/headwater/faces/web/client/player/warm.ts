@@ -4,11 +4,11 @@
  * which is only copied, and the lowest, which is made fastest.
  */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
+import { isCopied } from "./start";
 
 type Variant = shaka.extern.Variant;
-const COPY = /(^|\/)v\d+c(\/|$)/; // the track's name, in a path (HLS) or alone (DASH)
 
-export const isCopy = (variant: Variant): boolean => COPY.test(variant.video?.originalId ?? "");
+export const isCopy = (variant: Variant): boolean => isCopied(variant.video?.originalId ?? "");
 
 export function cheap(variants: Variant[]): Variant[] {
   const made = variants.filter((variant) => variant.video && !isCopy(variant));
@@ -17,11 +17,19 @@ export function cheap(variants: Variant[]): Variant[] {
   return kept.length ? kept : variants;
 }
 
-/** Return a factory of Shaka's own choice of quality, asked only about variants that are warm. */
-export function warmFirst(library: typeof shaka, isWarm: () => boolean): () => shaka.extern.AbrManager {
+/**
+ * Return a factory of Shaka's own choice of quality, asked only about variants that are warm. The
+ * first choice is `first`, where that is known: its first bytes are on their way.
+ */
+export function warmFirst(
+  library: typeof shaka,
+  isWarm: () => boolean,
+  first: () => string | null,
+): () => shaka.extern.AbrManager {
   class WarmFirst extends library.abr.SimpleAbrManager {
     private all: Variant[] = [];
     private lowLatency = false;
+    private chosen = false;
 
     override setVariants(variants: Variant[], lowLatency: boolean): boolean {
       this.all = variants;
@@ -31,7 +39,10 @@ export function warmFirst(library: typeof shaka, isWarm: () => boolean): () => s
 
     override chooseVariant(fast?: boolean): Variant {
       super.setVariants(this.known(), this.lowLatency);
-      return super.chooseVariant(fast);
+      const own = super.chooseVariant(fast);
+      const started = this.chosen ? undefined : this.all.find(({ video }) => video?.originalId === first());
+      this.chosen = true;
+      return started ?? own;
     }
 
     private known(): Variant[] {
