@@ -67,6 +67,7 @@ class FileBlobs:
 
     async def _write(self, draft: Draft, body: AsyncIterable[bytes]) -> list[bytes]:
         """Write *body* while it still arrives and return its unwritten end."""
+        run = asyncio.get_running_loop().run_in_executor
         batch: list[bytes] = []
         batched = 0
         written: asyncio.Future[None] | None = None
@@ -76,13 +77,11 @@ class FileBlobs:
                 batched += len(chunk)
                 if batched >= CHUNK_BYTES:
                     if written is not None:
-                        await asyncio.wait([written])  # unlike `await written`, cancels us alone
-                        written.result()
-                    written = asyncio.ensure_future(to_end(self._writing, draft.write, batch))
+                        await _ended(written)
+                    written = run(self._writing, draft.write, batch)
                     batch, batched = [], 0
             if written is not None:
-                await asyncio.wait([written])
-                written.result()
+                await _ended(written)
         except BaseException:
             if written is not None:
                 with anyio.CancelScope(shield=True):  # its scopes cancel a wait until it ends
@@ -195,6 +194,12 @@ class FileBlobs:
             _sync(above)
         with self._synced_lock:
             self._synced.add(folder)
+
+
+async def _ended(written: asyncio.Future[None]) -> None:
+    if not written.done():
+        await asyncio.wait([written])  # unlike `await written`, cancels us alone
+    written.result()
 
 
 def _sync(folder: str) -> None:
