@@ -284,6 +284,16 @@ async def test_damage_is_told_and_what_is_sound_is_kept(media: Media, clips: Pat
     assert hollow["v120"].samples == []
 
 
+async def test_decoding_complains_of_damage_alone(media: Media, clips: Path) -> None:
+    track = Track.of(make_clip("h264_moov_last", clips), "video")
+
+    assert await media.decode(track.window(0, 60), urgent=True) == []
+    for spoiled in (range(1, 60, 2), [59], range(60)):
+        complaints = await media.decode(track.window(0, 60, spoiled=spoiled), urgent=False)
+        assert complaints
+        assert not any("0x" in line for line in complaints), complaints
+
+
 async def test_a_decoder_nobody_needs_is_not_opened(media: Media, tmp_path: Path) -> None:
     """A rare codec in a common container is told to be undecodable, however sound it is."""
     clip = tmp_path / "rare.mov"

@@ -122,7 +122,9 @@ async def record_plan(
         )
     added = sum(planned.index_sizes.values())
     for track, sizes in planned.stored.items():
-        added += await generations_repository.mark(session, planned.generation, track, sizes)
+        added += await generations_repository.mark(
+            session, planned.generation, track, sizes, damaged=int(track in planned.damaged)
+        )
     await generations_repository.add_stored_bytes(session, job.video, added)
     await generations_repository.retire(session, job.video, keep=planned.generation, now=work.now)
     await streams_repository.open_stream(session, job.video, planned.generation, now=work.now)
@@ -135,7 +137,7 @@ async def record_plan(
         duration_s=plan.duration_s,
         width_px=plan.video.rungs[-1].width if plan.video else None,
         height_px=plan.video.rungs[-1].height if plan.video else None,
-        damage=damage_note(plan),
+        damage=damage_note(plan, len(planned.damaged)),
         progress=0.0,
         ready_in_s=None,
         speeds=speeds,

@@ -49,7 +49,7 @@ async def make_segments(
     rungs = [rung for track in tracks if (rung := material.plan.rung(track))]
     for rung in rungs:
         if rung.copy and video:
-            made[rung.id] = await anyio.to_thread.run_sync(_copy_video, material, video, index)
+            made[rung.id] = await _copied(material, video, index, media=media, urgent=urgent)
     encoded = [rung for rung in rungs if not rung.copy]
     if encoded and video:
         made.update(
@@ -112,6 +112,19 @@ def audio_specific_config(rendition: Rendition) -> bytes:
     channel_configuration = 7 if rendition.channels == 8 else rendition.channels  # table 1.19
     word = 2 << 11 | rates.index(rendition.sample_rate) << 7 | channel_configuration << 3
     return word.to_bytes(2, "big")
+
+
+async def _copied(
+    material: Material, video: VideoPlan, index: int, *, media: Media, urgent: bool
+) -> Made:
+    """Copy a segment. Where no rung is encoded nobody else would see its damage: it is decoded."""
+    made = await anyio.to_thread.run_sync(_copy_video, material, video, index)
+    if not all(rung.copy for rung in video.rungs):
+        return made
+    window = await anyio.to_thread.run_sync(
+        lambda: material.window(video.source_track, *video.owns[index], shift=video.shift)
+    )
+    return Made(made.body, damaged=bool(await media.decode(window, urgent=urgent)))
 
 
 def _copy_video(material: Material, video: VideoPlan, index: int) -> Made:

@@ -124,8 +124,8 @@ async def _plan_video(
         index_sizes=index_sizes,
         blobs=blobs,
     )
-    stored = await _store_start(material, blobs=blobs, media=media)
-    return Planned(generation, plan, document, index_sizes, new_remux, stored)
+    stored, damaged = await _store_start(material, blobs=blobs, media=media)
+    return Planned(generation, plan, document, index_sizes, new_remux, stored, damaged)
 
 
 async def _own_index(source: RangeReader, sniffed: Sniffed) -> SourceIndex | None:
@@ -258,8 +258,10 @@ def starting_tracks(plan: Plan) -> list[TrackId]:
 
 async def _store_start(
     material: Material, *, blobs: Blobs, media: Media
-) -> dict[TrackId, dict[int, int]]:
+) -> tuple[dict[TrackId, dict[int, int]], set[TrackId]]:
+    """Store what playback starts with; return the sizes of its segments, and which is damaged."""
     stored: dict[TrackId, dict[int, int]] = {}
+    damaged: set[TrackId] = set()
 
     async def start(track: TrackId) -> None:
         init = await make_init(material, track, media=media)
@@ -267,6 +269,8 @@ async def _store_start(
         made = await make_segments(material, [track], 0, media=media, urgent=True)
         key = segment_key(material.video, material.generation, track, 0)
         stored[track] = {0: (await blobs.put_absent(key, made[track].body)).size}
+        if made[track].damaged:
+            damaged.add(track)
 
     await each(starting_tracks(material.plan), start)
-    return stored
+    return stored, damaged

@@ -9,7 +9,11 @@ from headwater.model.upload import Extent
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What planning made: *stored* has the sizes of the segments already in the store, by track."""
+    """What planning made.
+
+    *stored* has the sizes of the segments already in the store, by track; those of the tracks
+    *damaged* could not be decoded whole.
+    """
 
     generation: GenerationId
     plan: Plan
@@ -17,3 +21,4 @@ class Planned:
     index_sizes: dict[int, int]
     remuxed: list[Extent] | None
     stored: dict[TrackId, dict[int, int]]
+    damaged: set[TrackId]

@@ -231,6 +231,17 @@ class FfmpegMedia:
             raise text.failed(finished.status, finished.errors)
         return finished.outputs[0]
 
+    async def decode(self, window: Window, *, urgent: bool) -> list[str]:
+        command = [
+            *(*arguments.ALWAYS, "-loglevel", "level+error", *arguments.input_arguments(window)),
+            *("-map", "0:v:0", "-fps_mode", "passthrough", "-f", "null", "-"),
+        ]
+        finished = await run(
+            self._codec, command, body=window.body, outputs=0, limits=ENCODE, background=not urgent
+        )
+        text.check(finished.status, finished.errors)
+        return text.damage(finished.errors)
+
     async def remux(
         self, body: AsyncIterable[bytes], *, demuxer: str, family: str = "mov"
     ) -> AsyncIterator[bytes]:

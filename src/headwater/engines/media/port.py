@@ -153,6 +153,14 @@ class Media(Protocol):
         """Decode the first picture of each window and return them as one JPEG sheet, row by row."""
         ...
 
+    async def decode(self, window: Window, *, urgent: bool) -> list[str]:
+        """Decode every picture of *window* and return the decoder's complaints: damage.
+
+        Raises:
+            CodecFailed: the process died, timed out, or broke a limit.
+        """
+        ...
+
     def remux(
         self, body: AsyncIterable[bytes], *, demuxer: str, family: str = "mov"
     ) -> AsyncIterator[bytes]:
