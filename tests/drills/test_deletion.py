@@ -14,7 +14,7 @@ from tests.drills.sample import WHOLE
 from tests.drills.tus import Sending
 from tests.support.clips import make_clip
 from tests.support.server import Server, serving
-from tests.support.videos import upload, wait_for_state
+from tests.support.videos import delete, upload, wait_for_state
 
 TIMES = 10 if WHOLE else 1
 GONE_WITHIN_S = 30.0
@@ -30,11 +30,6 @@ OF_VIDEOS = (
 def server(tmp_path: Path) -> Iterator[Server]:
     with serving(tmp_path / "data", undo_s="0") as server:
         yield server
-
-
-def delete(server: Server, video: str) -> None:
-    with server.client() as client:
-        client.delete(f"/api/v1/videos/{video}").raise_for_status()
 
 
 def left_in(books: Books) -> list[object]:

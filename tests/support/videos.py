@@ -27,6 +27,12 @@ def upload(server: Server, path: Path, **fields: str) -> str:
         return video
 
 
+def delete(server: Server, video: str) -> None:
+    """Delete *video* as the owner; it can be brought back for a while."""
+    with server.client() as client:
+        client.delete(f"/api/v1/videos/{video}").raise_for_status()
+
+
 def wait_for_state(server: Server, video: str, *states: str, within_s: float = READY_S) -> Any:
     """Wait until *video* is in one of *states* and return its document."""
     deadline = time.monotonic() + within_s
