@@ -17,7 +17,7 @@ from headwater.engines.work import Units
 from headwater.model.errors import BeingMade, BlobNotFound, Gone, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.observe.metrics import DEMANDS_WAITING
-from headwater.pipeline import advance, generations_repository
+from headwater.pipeline import demanding, generations_repository
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
 
@@ -118,7 +118,7 @@ class Demands:
                     )
                     for at in range(index, min(index + ahead + 1, max(segments, index + 1)))
                 ]
-                await advance.demand(work=work, wanted=wanted)
+                await demanding.demand(work=work, wanted=wanted)
             give_up_at = self._clock.monotonic() + HELD_S
             while self._clock.monotonic() < give_up_at:
                 try:

@@ -25,7 +25,7 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
-from headwater.pipeline import advance, compact, evict, retry_job, space, sweep, tidy
+from headwater.pipeline import advance, compact, demanding, evict, retry_job, space, sweep, tidy
 from headwater.uploads import (
     append_upload,
     complete_upload,
@@ -588,31 +588,31 @@ PIPELINE = (
     ),
     _step(
         "pipeline.list_demands",
-        advance.list_demands,
+        demanding.list_demands,
         reads=True,
         because="Viewers overtake warming: what somebody waits for is looked at first.",
     ),
     _step(
         "pipeline.give_up_demand",
-        advance.give_up_demand,
+        demanding.give_up_demand,
         reads=False,
         because="An honest no at once is better than eight seconds of silence.",
     ),
     _step(
         "pipeline.forget_demands",
-        advance.forget_demands,
+        demanding.forget_demands,
         reads=False,
         because="What nobody waits for any more must not keep an encoder busy.",
     ),
     _step(
         "pipeline.forget_generation",
-        advance.forget_generation,
+        demanding.forget_generation,
         reads=False,
         because="A deleted video is not made, whoever still asks.",
     ),
     _step(
         "pipeline.touch_tracks",
-        advance.touch_tracks,
+        demanding.touch_tracks,
         reads=False,
         because="One write a minute tells what is watched; one per segment would be a hot row.",
     ),

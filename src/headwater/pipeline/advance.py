@@ -4,7 +4,6 @@ The worker does the work between two of these; each is one short transaction. Th
 place where a video's state advances.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,20 +17,19 @@ from headwater.model.plan import Plan
 from headwater.model.video import Failure, VideoState
 from headwater.pipeline import (
     bitmap,
+    demanding,
     demands_repository,
     generations_repository,
     jobs_repository,
     leases_repository,
     space_repository,
 )
-from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.generations_repository import Generation, Presence, Source
 from headwater.pipeline.keys import segment_topic
 from headwater.pipeline.planned import Planned
 from headwater.planning.document import decode_plan
 
 LEASE_S = 30.0  # three missed heartbeats of 10 s
-ENOUGH_DEMANDS = 64
 MOST_SENTENCES = 3  # a file broken everywhere says much the same again and again
 PLAN_AGAIN_S = 600.0  # after planning anew failed for good
 STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
@@ -284,15 +282,9 @@ async def release_leases(
             work.session, generation, track, index, holder=holder, yields=yields
         )
         if failed and ours:
-            await give_up_demand(work=work, generation=generation, track=track, index=index)
-
-
-async def give_up_demand(
-    *, work: Work, generation: GenerationId, track: TrackId, index: int
-) -> None:
-    """Tell all who wait for it that it could not be made; whoever asks again asks anew."""
-    await demands_repository.take_back(work.session, generation, track, index)
-    work.notices.append((segment_topic(generation, track, index), b"failed"))
+            await demanding.give_up_demand(
+                work=work, generation=generation, track=track, index=index
+            )
 
 
 async def record_warm(
@@ -394,39 +386,6 @@ async def replace_generation(
             session, kind=JobKind.PLAN, video=video.id, owner=video.owner, now=work.now
         )
         work.notices.append(("jobs", b""))
-
-
-async def demand(*, work: Work, wanted: Sequence[Demand]) -> None:
-    """Ask workers for segments ahead of all else."""
-    await demands_repository.put(work.session, wanted)
-    work.notices.append(("demands", b""))
-
-
-async def list_demands(*, work: Work) -> list[Demand]:
-    """Return the most urgent demands, of each video the first before of any the second."""
-    found = await demands_repository.waiting(work.session, 4 * ENOUGH_DEMANDS)
-    before: Counter[tuple[int, VideoId]] = Counter()
-    placed: list[tuple[int, int, Demand]] = []
-    for demand in found:
-        placed.append((demand.rank, before[demand.rank, demand.video], demand))
-        before[demand.rank, demand.video] += 1
-    placed.sort(key=lambda place: place[:2])
-    return [demand for _, _, demand in placed[:ENOUGH_DEMANDS]]
-
-
-async def forget_demands(*, work: Work, asked_before: float) -> None:
-    """Drop demands that nobody waits for any more."""
-    await demands_repository.forget_before(work.session, asked_before)
-
-
-async def touch_tracks(*, work: Work, watched: Mapping[tuple[str, str], float]) -> None:
-    """Remember when tracks were last watched, for eviction."""
-    await generations_repository.touch(work.session, watched)
-
-
-async def forget_generation(*, work: Work, generation: GenerationId) -> None:
-    """Drop the demands of a generation that is gone."""
-    await demands_repository.forget_generation(work.session, generation)
 
 
 async def finish_job(*, work: Work, job: Job) -> None:
