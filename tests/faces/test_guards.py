@@ -9,6 +9,7 @@ import pytest
 
 from headwater.compose import Core, open_core, open_faces
 from headwater.faces.guards.entry import TrustedProxies, level_of
+from headwater.faces.guards.principals import cookie_named
 from headwater.faces.problems import STATUS, status_of
 from headwater.model import errors
 from headwater.settings import load
@@ -128,6 +129,22 @@ async def test_a_wrong_key_is_an_error(core: Core, proof: str) -> None:
 async def test_a_wrong_cookie_is_nobody(core: Core, cookie: str) -> None:
     async with client(core, cookie=cookie) as http:
         assert (await http.get("/api/v1/session")).json()["kind"] == "anonymous"
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("headwater=a", "a"),
+        ("theme=dark; headwater=a-_1; headwater=b", "a-_1"),
+        ("theme=dark;headwater = a ;", "a"),
+        ("xheadwater=a; headwater2=b", ""),
+        ('odd="headwater=a"; {}[]=;;=', ""),
+        ("", ""),
+    ],
+)
+def test_the_first_cookie_of_our_name_counts(header: str, value: str) -> None:
+    """Whatever other cookies of this host look like."""
+    assert cookie_named("headwater", header) == value
 
 
 async def test_live_and_ready_say_so(core: Core) -> None:

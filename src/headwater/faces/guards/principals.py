@@ -4,8 +4,6 @@ Source: RFC 6750 §2.1 (Bearer). A wrong key is an error; a cookie that is no se
 nobody, because browsers keep sending it.
 """
 
-from http.cookies import CookieError, SimpleCookie
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater.access.tokens import hash_of
@@ -56,13 +54,10 @@ class Principals:
         return principal
 
     async def _by_session(self, header: str) -> Principal | None:
-        try:
-            morsel = SimpleCookie(header).get(self._faces.cookie_name)
-        except CookieError:
+        token = cookie_named(self._faces.cookie_name, header)
+        if not 0 < len(token) <= LONGEST_TOKEN:
             return None
-        if morsel is None or not 0 < len(morsel.value) <= LONGEST_TOKEN:
-            return None
-        principal = await self._recognise(ActorKind.SESSION, morsel.value)
+        principal = await self._recognise(ActorKind.SESSION, token)
         if principal is None or (principal.expires_at or 0.0) <= self._faces.clock.now():
             return None
         return principal
@@ -72,6 +67,18 @@ class Principals:
             "sessions.recognise", SYSTEM, kind=kind, proof=hash_of(token)
         )
         return principal
+
+
+def cookie_named(name: str, header: str) -> str:
+    """Return the value of the first cookie of that name (RFC 6265 §5.4), "" without one.
+
+    Ours are plain tokens, so nothing is unquoted, and every segment a viewer asks for has one.
+    """
+    for pair in header.split(";"):
+        found, _, value = pair.partition("=")
+        if found.strip() == name:
+            return value.strip()
+    return ""
 
 
 def actor_from(principal: Principal, address: str) -> Actor:
