@@ -14,7 +14,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from headwater.forces.backoff import jitter, pause_s
-from headwater.model.errors import CannotContinue, Gone, HeadwaterError
+from headwater.model.errors import BlobNotFound, CannotContinue, Gone, HeadwaterError, StorageFull
 from headwater.model.ids import GenerationId, TrackId
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.demands_repository import Demand
@@ -94,7 +94,8 @@ class Demanded:
             await replace(self._ask, demand.generation, error)
         except HeadwaterError as error:
             log.warning("demand.failed", name=work, error=str(error), code=error.code)
-            self._rest(work)
+            if not isinstance(error, StorageFull | BlobNotFound):  # found out at no cost
+                self._rest(work)
         except Exception:
             log.exception("demand.failed", name=work)
             self._rest(work)
