@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.support.server import EMAIL, PASSWORD, Server
 from tests.web.conftest import TITLE, OpenPage
+from tests.web.player import watch_until
 
 pytestmark = pytest.mark.anyio
 WIDTHS = {1440: 900, 820: 1180, 360: 740, 320: 640}  # the last is a wide page at 400 %
@@ -27,6 +28,13 @@ SMALL = f"""[...document.querySelectorAll({CONTROLS})].filter((part) => {{
   return small && !inline && !hidden && !alone && part.checkVisibility();
 }}).map((part) => part.outerHTML)"""
 
+MOST_SHIFT = 0.01  # of the screen, times how far: what nobody sees
+SHIFTS = """
+  window.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) window.shifts += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+"""
 FOCUSED = """() => {
   let part = document.activeElement;
   while (part?.shadowRoot?.activeElement) part = part.shadowRoot.activeElement;
@@ -66,6 +74,21 @@ async def _check(page: Page) -> None:
     assert await page.evaluate(UNNAMED) == [], page.url
     assert await page.evaluate(SMALL) == [], page.url
     assert await page.locator("main").count() == 1
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_nothing_jumps(open_page: OpenPage, video: str, width: int) -> None:
+    """Scripts, pictures and the player take places that were kept for them."""
+    async with open_page(
+        signed_in=True, viewport={"width": width, "height": WIDTHS[width]}
+    ) as page:
+        await page.add_init_script(SHIFTS)
+        for path in ["/", f"/watch/{video}", "/upload", "/studio"]:
+            await page.goto(path)
+            if path.startswith("/watch"):
+                await watch_until(page, lambda seen: seen["frames"] > 5)
+            await page.evaluate("() => new Promise((done) => requestIdleCallback(done))")
+            assert await page.evaluate("window.shifts") < MOST_SHIFT, path
 
 
 async def test_the_focus_is_always_seen(open_page: OpenPage, video: str) -> None:
