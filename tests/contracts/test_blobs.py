@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 
 from headwater.engines.blobs.filesystem import FileBlobs
-from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, Blobs, blob_key
+from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, Blobs, blob_key, chunks_of
 from headwater.model.errors import BlobNotFound, InvalidInput
 from headwater.model.upload import Extent
 from tests.support.killed import said_before_kill
@@ -45,7 +45,7 @@ async def body(*chunks: bytes, then: Exception | None = None) -> AsyncIterator[b
 async def content(
     blobs: Blobs, key: BlobKey = KEY, start: int = 0, stop: int | None = None
 ) -> bytes:
-    return b"".join([chunk async for chunk in blobs.read(key, start, stop)])
+    return b"".join([chunk async for chunk in chunks_of(blobs, key, start, stop)])
 
 
 async def keys(blobs: Blobs, prefix: str = "") -> list[str]:
@@ -97,7 +97,7 @@ async def test_a_range_is_half_open(
 
 async def test_chunks_are_bounded(open_blobs: Open) -> None:
     await open_blobs().put_absent(KEY, LONG)
-    chunks = [chunk async for chunk in open_blobs().read(KEY, 5, len(LONG) - 5)]
+    chunks = [chunk async for chunk in chunks_of(open_blobs(), KEY, 5, len(LONG) - 5)]
     assert b"".join(chunks) == LONG[5:-5]
     assert max(map(len, chunks)) <= CHUNK_BYTES
 
@@ -193,7 +193,7 @@ async def test_deleting_forgets(open_blobs: Open) -> None:
     """Once or twice; the key is then free for another; an open reader may finish."""
     blobs = open_blobs()
     await blobs.put_absent(KEY, LONG)
-    reading = blobs.read(KEY)
+    reading = chunks_of(blobs, KEY)
     start = await anext(reading)
 
     await open_blobs().delete(KEY)

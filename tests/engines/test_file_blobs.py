@@ -13,7 +13,7 @@ from blake3 import blake3
 from headwater.engines.blobs import aligned
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.parts import checked
-from headwater.engines.blobs.port import BlobKey
+from headwater.engines.blobs.port import BlobKey, chunks_of
 from headwater.model.errors import (
     ChecksumMismatch,
     Forbidden,
@@ -67,7 +67,7 @@ async def test_long_blobs_are_whole_however_they_are_cut(
         key = BlobKey(f"every/{size}")
         stored = await blobs.put_absent(key, body())
         assert (stored.size, stored.etag) == (len(text), blake3(text).hexdigest())
-        assert b"".join([chunk async for chunk in blobs.read(key)]) == text
+        assert b"".join([chunk async for chunk in chunks_of(blobs, key)]) == text
     blobs.close()
 
 
@@ -97,7 +97,7 @@ async def test_cold_pages_come_through_a_thread(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "blobs" / "a", os.O_RDONLY)
     for start, size in ((0, 0), (MIB, MIB), (4096, 100_000)):
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
-        assert b"".join([chunk async for chunk in blobs.read(BlobKey("a"))]) == text
+        assert b"".join([chunk async for chunk in chunks_of(blobs, BlobKey("a"))]) == text
     os.close(descriptor)
     blobs.close()
 
@@ -119,7 +119,7 @@ async def test_leaving_early_leaves_nothing_open(
     before = open_files()
 
     async def read() -> None:
-        async for _ in blobs.read(BlobKey("a")):
+        async for _ in chunks_of(blobs, BlobKey("a")):
             await asyncio.sleep(0)
 
     for steps in range(12):

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import ColumnElement, Table, func, insert, select, update
 
 from headwater.engines.blobs.filesystem import FileBlobs
-from headwater.engines.blobs.port import BlobKey
+from headwater.engines.blobs.port import BlobKey, chunks_of
 from headwater.engines.database.schema import (
     accounts,
     generations,
@@ -164,7 +164,7 @@ async def restored(folder: Path, data: Path) -> AsyncIterator[Store]:
 
 
 async def content(store: Store, key: BlobKey) -> bytes:
-    return b"".join([chunk async for chunk in store.blobs.read(key)])
+    return b"".join([chunk async for chunk in chunks_of(store.blobs, key)])
 
 
 async def test_everything_comes_back(store: Store, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from headwater.access import accounts_repository
 from headwater.compose import Core, open_core, services_of
-from headwater.engines.blobs.port import Blobs
+from headwater.engines.blobs.port import BlobKey, Blobs, chunks_of
 from headwater.engines.database.schema import events
 from headwater.model.actor import SYSTEM, Actor, ActorKind
 from headwater.model.ids import AccountId, UploadId
@@ -98,7 +98,7 @@ class System:
             return await repository.source_extents(work.session, upload.video)
 
     async def content(self, key: str) -> bytes:
-        return b"".join([chunk async for chunk in self.blobs.read(key)])
+        return b"".join([chunk async for chunk in chunks_of(self.blobs, BlobKey(key))])
 
     async def keys(self, upload: UploadId) -> list[str]:
         return sorted([key async for key, _ in self.blobs.list(f"uploads/{upload}/")])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from headwater.engines.blobs.port import BlobKey, Blobs, Stored
+from headwater.engines.blobs.port import BlobKey, Blobs, Stored, chunks_of
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
@@ -168,7 +168,7 @@ async def copy(key: BlobKey, *, source: Blobs, target: Blobs) -> Stored:
     try:
         stored = await target.stat(key)
     except BlobNotFound:
-        stored = await target.put_absent(key, source.read(key) if original.size else b"")
+        stored = await target.put_absent(key, chunks_of(source, key) if original.size else b"")
     if (stored.size, stored.etag) != (original.size, original.etag):
         raise ChecksumMismatch(f"The blob {key} is damaged: its bytes no longer match its hash.")
     return stored

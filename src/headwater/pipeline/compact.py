@@ -6,7 +6,7 @@ every few seconds; reading a window would then open many files for few bytes.
 
 from collections.abc import AsyncIterator, Sequence
 
-from headwater.engines.blobs.port import BlobKey, Blobs
+from headwater.engines.blobs.port import BlobKey, Blobs, chunks_of
 from headwater.engines.database.port import Session
 from headwater.engines.work import Units
 from headwater.library import changes, videos_repository
@@ -105,5 +105,5 @@ async def _join(video: VideoId, old: Sequence[Extent], *, units: Units, blobs: B
 
 async def _bytes_of(extents: Sequence[Extent], blobs: Blobs) -> AsyncIterator[bytes]:
     for extent in extents:
-        async for chunk in blobs.read(BlobKey(extent.key)):
+        async for chunk in chunks_of(blobs, BlobKey(extent.key)):
             yield chunk

@@ -13,7 +13,7 @@ import anyio
 from headwater.containers import index_blob, isobmff, matroska
 from headwater.containers.sniff import Sniffed, sniff
 from headwater.containers.table import RangeReader, SourceIndex, TrackTable
-from headwater.engines.blobs.port import BlobKey, Blobs
+from headwater.engines.blobs.port import BlobKey, Blobs, chunks_of
 from headwater.engines.media.port import Media
 from headwater.model.errors import CannotCopy, UnreadableMedia
 from headwater.model.ids import GenerationId, TrackId, VideoId
@@ -148,7 +148,7 @@ async def _remux(
 ) -> list[Extent]:
     async def body() -> AsyncIterator[bytes]:
         for extent in extents:
-            async for chunk in blobs.read(BlobKey(extent.key)):
+            async for chunk in chunks_of(blobs, BlobKey(extent.key)):
                 yield chunk
 
     copied: list[Extent] = []

@@ -109,20 +109,6 @@ class FileBlobs:
     async def open(self, key: BlobKey) -> OpenFile:
         return await self._shelf.open(key)
 
-    async def read(
-        self, key: BlobKey, start: int = 0, stop: int | None = None
-    ) -> AsyncIterator[bytes]:
-        opened = await self._opener.open(key)
-        try:
-            size = opened.stored.size
-            stop = size if stop is None else min(stop, size)
-            while start < stop:
-                chunk = await opened.read(start, stop)
-                yield chunk
-                start += len(chunk)
-        finally:
-            opened.close()
-
     def reader(self, extents: Sequence[Extent]) -> RangeReader:
         return ExtentReader(extents, self._opener.open_blocking)
 

@@ -94,17 +94,6 @@ class Blobs(Protocol):
         """
         ...
 
-    def read(self, key: BlobKey, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Yield the bytes [*start*, *stop*) in chunks of at most CHUNK_BYTES.
-
-        The caller knows the size: 0 ≤ start < stop ≤ size. A page not in memory never blocks the
-        event loop.
-
-        Raises:
-            BlobNotFound: before the first chunk, never after it.
-        """
-        ...
-
     def reader(self, extents: Sequence[Extent]) -> RangeReader:
         """Return a blocking reader over blobs end to end; it closes what it opened when collected.
 
@@ -131,3 +120,22 @@ class Blobs(Protocol):
     async def free_bytes(self) -> int:
         """Return how many bytes the store can still take."""
         ...
+
+
+async def chunks_of(
+    blobs: Blobs, key: BlobKey, start: int = 0, stop: int | None = None
+) -> AsyncIterator[bytes]:
+    """Yield the bytes [*start*, *stop*) of *key* as OpenBlob.read gives them.
+
+    Raises BlobNotFound before the first chunk, never after it.
+    """
+    opened = await blobs.open(key)
+    try:
+        size = opened.stored.size
+        stop = size if stop is None else min(stop, size)
+        while start < stop:
+            chunk = await opened.read(start, stop)
+            yield chunk
+            start += len(chunk)
+    finally:
+        opened.close()
