@@ -1,5 +1,7 @@
 """Setting the server up, logging in and out: plain forms that work without scripts."""
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -54,9 +56,13 @@ class Doors:
         except Unauthenticated:
             problem = self._site.texts("login.wrong")
             return _login_form(self._site, request, 401, after=after, email=email, problem=problem)
-        except RateLimited:
+        except RateLimited as error:
             problem = self._site.texts("login.slow")
-            return _login_form(self._site, request, 429, after=after, email=email, problem=problem)
+            form_again = _login_form(
+                self._site, request, 429, after=after, email=email, problem=problem
+            )
+            form_again.headers["retry-after"] = str(math.ceil(error.retry_after_s or 1))
+            return form_again
         response = redirect(after)
         sign_in_response(self._site.faces, response, signed_in)
         return response

@@ -17,45 +17,53 @@ BESIDE = 12  # videos beside the player
 
 def routes(site: Site) -> list[BaseRoute]:
     async def home(request: Request) -> Response:
-        before = site.faces.cursors.read("home", request.query_params.get("after"))
-        page = await site.ask(request, "videos.list", before=before)
-        following = site.faces.cursors.write("home", page.following)
-        now = site.now
-        cards = [views.card(site.texts, video, now=now) for video in page.videos]
-        more = f"/?after={following}" if following else None
-        return site.render(request, "home.html", here="home", cards=cards, more=more)
+        return await _home(site, request)
 
     async def watch(request: Request) -> Response:
-        video_id = VideoId(request.path_params["id"])
-        video: Video = await site.ask(request, "videos.get", video_id=video_id)
-        if video.deleted_at is not None:
-            return _deleted(site, request, video)
-        page = await site.ask(request, "videos.list", before=None)
-        others = [other for other in page.videos if other.id != video.id][:BESIDE]
-        now = site.now
-        origin = site.faces.public_url(request)
-        is_public = video.visibility is Visibility.PUBLIC
-        return site.render(
-            request,
-            "watch.html",
-            here="watch",
-            video=video,
-            mine=may_edit(actor_of(request), video),
-            playable=video.state in (VideoState.PLAYABLE, VideoState.READY),
-            poster=views.picture_of(video, "poster.jpg"),
-            channel="",
-            origin=origin,
-            link=f"{origin}/watch/{video.id}" if is_public else None,
-            age=words.age(site.texts, video.created_at, now),
-            added=words.machine_time(video.created_at),
-            added_exact=words.exact_time(video.created_at),
-            next=[views.card(site.texts, other, now=now) for other in others],
-        )
+        return await _watch(site, request)
 
     return [
         Route("/", site.page(home)),
         Route("/watch/{id}", site.page(watch)),
     ]
+
+
+async def _home(site: Site, request: Request) -> Response:
+    before = site.faces.cursors.read("home", request.query_params.get("after"))
+    page = await site.ask(request, "videos.list", before=before)
+    following = site.faces.cursors.write("home", page.following)
+    now = site.now
+    cards = [views.card(site.texts, video, now=now) for video in page.videos]
+    more = f"/?after={following}" if following else None
+    return site.render(request, "home.html", here="home", cards=cards, more=more)
+
+
+async def _watch(site: Site, request: Request) -> Response:
+    video_id = VideoId(request.path_params["id"])
+    video: Video = await site.ask(request, "videos.get", video_id=video_id)
+    if video.deleted_at is not None:
+        return _deleted(site, request, video)
+    page = await site.ask(request, "videos.list", before=None)
+    others = [other for other in page.videos if other.id != video.id][:BESIDE]
+    now = site.now
+    origin = site.faces.public_url(request)
+    is_public = video.visibility is Visibility.PUBLIC
+    return site.render(
+        request,
+        "watch.html",
+        here="watch",
+        video=video,
+        mine=may_edit(actor_of(request), video),
+        playable=video.state in (VideoState.PLAYABLE, VideoState.READY),
+        poster=views.picture_of(video, "poster.jpg"),
+        channel="",
+        origin=origin,
+        link=f"{origin}/watch/{video.id}" if is_public else None,
+        age=words.age(site.texts, video.created_at, now),
+        added=words.machine_time(video.created_at),
+        added_exact=words.exact_time(video.created_at),
+        next=[views.card(site.texts, other, now=now) for other in others],
+    )
 
 
 def _deleted(site: Site, request: Request, video: Video) -> Response:
