@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from headwater.engines.database.port import Database, Session
-from headwater.engines.database.schema import notices, preferences
+from headwater.engines.database.schema import accounts, notices, preferences, uploads
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import IntegrityViolated, SettingsError, Unavailable
 from tests.support.killed import said_before_kill
@@ -39,6 +39,11 @@ async def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Async
 
 async def put(session: Session, name: str, value: bytes = b"") -> None:
     await session.execute(insert(preferences).values(name=name, value=value))
+
+
+async def add_account(session: Session, name: str) -> None:
+    values = {"email": f"{name}@example.org", "name": name, "role": "member", "password_hash": ""}
+    await session.execute(insert(accounts).values(id=name, created_at=0.0, **values))
 
 
 async def names(session: Session) -> list[str]:
@@ -88,6 +93,35 @@ async def test_returning_reads_what_was_written(open_database: Open) -> None:
         )
         assert row is not None
         assert row["id"] >= 1
+
+
+async def test_a_statement_built_once_runs_with_values(open_database: Open) -> None:
+    """Reads, writes and errors are those of a statement with its values in it."""
+    add = insert(uploads)
+    named = select(uploads).where(uploads.c.id == bindparam("of"), uploads.c.offset == 0)
+    several = select(uploads.c.id).where(uploads.c.id.in_(bindparam("of", expanding=True)))
+    move = update(uploads).where(uploads.c.id == bindparam("of")).values(expires_at=7, video=None)
+    values = dict.fromkeys(uploads.c.keys())
+    values |= {"id": "a", "owner": "o", "offset": 0, "metadata": "{}", "partial": True}
+    values |= {"concat": "", "created_at": 1, "expires_at": 2.5}
+
+    async with open_database().writer() as session:
+        await add_account(session, "o")
+        assert await session.execute(add, values) == 1
+        assert await session.execute(move, {"of": "a"}) == 1
+        assert await session.execute(move, {"of": "b"}) == 0
+        with pytest.raises(IntegrityViolated):
+            await session.execute(add, values)
+        with pytest.raises(KeyError):
+            await session.row(named, {})
+        await session.execute(add, values | {"id": "b", "partial": False})
+        plain = await session.rows(select(uploads).order_by(uploads.c.id))
+        built = [await session.row(named, {"of": name}) for name in "ab"]
+        assert built == plain
+        assert [(row["partial"], row["expires_at"]) for row in plain] == [(True, 7.0), (False, 2.5)]
+        assert await session.row(named, {"of": "c"}) is None
+        found = await session.rows(several, {"of": ["a", "b", "c"]})
+        assert [row["id"] for row in found] == ["a", "b"]
 
 
 async def test_a_reader_sees_one_moment(open_database: Open) -> None:

@@ -12,21 +12,23 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import sqlalchemy
-from sqlalchemy.engine import CursorResult
+from sqlalchemy.engine import CursorResult, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.base import Executable
 
 from headwater.engines.database.port import Parameters
+from headwater.engines.database.prepared import Answer, prepared
 from headwater.model.errors import HeadwaterError, IntegrityViolated, StorageFull, Unavailable
 
 T = TypeVar("T")
-Result = CursorResult[Any]
+Result = CursorResult[Any] | Answer
 INLINE_S = 0.002  # what one statement may take of the event loop before it moves to a thread
 STEPS = 4000  # virtual machine steps between two looks at the clock: about a quarter millisecond
 LOCK_S = 5.0  # only a read during another process's recovery ever waits, and then in a thread
@@ -106,6 +108,7 @@ class SqliteConnection:
         raw = self._connection.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         self.raw: sqlite3.Connection = raw
+        self._dialect: Dialect = engine.dialect
         self._threads: Executor = threads
         self._stop_at: float = math.inf
         raw.set_progress_handler(self._is_over, STEPS)
@@ -126,7 +129,7 @@ class SqliteConnection:
         self._stop_at = time.monotonic() + INLINE_S if is_read else math.inf
         try:
             return self._take(statement, parameters, take)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             if error_code(error) != sqlite3.SQLITE_INTERRUPT and not is_busy(error):
                 raise translated(error) from error
         finally:
@@ -136,6 +139,9 @@ class SqliteConnection:
     def _take(
         self, statement: Executable, parameters: Parameters | None, take: Callable[[Result], T]
     ) -> T:
+        if parameters is not None and (known := prepared(statement, self._dialect)) is not None:
+            with closing(known.execute(self.raw, parameters)) as answer:
+                return take(answer)
         with self._connection.execute(statement, parameters) as result:
             return take(result)
 
@@ -160,7 +166,7 @@ class SqliteConnection:
             if not running.cancelled():
                 running.exception()
             raise
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             raise translated(error) from error
 
     def close(self) -> None:
