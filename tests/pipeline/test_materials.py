@@ -10,8 +10,9 @@ import pytest
 
 from headwater.compose import Core
 from headwater.engines.media.ffmpeg import FfmpegMedia
+from headwater.model.video import VideoState
 from headwater.pipeline import materials, worker
-from tests.pipeline.working import process, watch, working
+from tests.pipeline.working import process, until, watch, working
 from tests.support.clips import FFMPEG, make_clip
 from tests.support.system import actor_of, system
 
@@ -45,7 +46,8 @@ async def test_a_deleted_video_is_let_go(clips: Path, tmp_path: Path) -> None:
     media = await FfmpegMedia.open(FFMPEG)
     async with system(tmp_path) as core, working(core, media):
         video = await process(core, make_clip("h264_ladder", clips))
-        await watch(core, video, "v240", 0)
+        await until(core, video.id, VideoState.READY)  # from here on nobody makes anything for it
+        await watch(core, video, "v240", 1)
         names = (f"uploads/{video.id}/", f"/{video.generation}/index/")
         assert open_blobs(core, *names)
 
