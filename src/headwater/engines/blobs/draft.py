@@ -3,7 +3,7 @@
 A process holds a lock on its own folder below `drafts/`; the lock ends with the process, however
 that ends, so whoever opens the store next removes exactly what nobody will finish.
 
-A blob's file is its bytes, then a footer: a mark and the BLAKE3 of the bytes. In the file, bytes
+A blob's file is its bytes, then a footer: a mark and the XXH3 of the bytes. In the file, bytes
 and hash cannot part; an extended attribute is lost by plain copies, a second file by itself.
 """
 
@@ -15,15 +15,15 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from blake3 import blake3
+from xxhash import xxh3_128
 
 from headwater.engines.blobs.aligned import AlignedFile
 from headwater.engines.blobs.port import Stored
 from headwater.engines.entropy import ordered_id
 from headwater.model.errors import InvalidInput, StorageFull, Unavailable
 
-MARK = b"hwblob2\n"
-FOOTER_BYTES = len(MARK) + blake3().digest_size
+MARK = b"hwblob3\n"
+FOOTER_BYTES = len(MARK) + xxh3_128().digest_size
 FOLDER = "no blob key may be a folder of another"
 SyncFolder = Callable[[str], None]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -101,7 +101,7 @@ class Draft:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._hash = blake3()
+        self._hash = xxh3_128()
         self._size = 0
 
     def write(self, chunks: Sequence[bytes]) -> None:
