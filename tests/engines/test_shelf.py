@@ -48,6 +48,21 @@ async def test_one_descriptor_for_all_readers(blobs: FileBlobs, tmp_path: Path) 
         await blobs.open(KEY)
 
 
+async def test_what_was_deleted_while_it_was_opened_is_not_kept(blobs: FileBlobs) -> None:
+    """Once delete() has returned nobody opens it, whoever did meanwhile."""
+    for number in range(20):
+        key = BlobKey(f"v/g/v720/{number}")
+        await blobs.put_absent(key, b"segment")
+
+        _, found = await asyncio.gather(blobs.delete(key), blobs.open(key), return_exceptions=True)
+
+        with pytest.raises(BlobNotFound):
+            await blobs.open(key)
+        if not isinstance(found, BaseException):
+            assert await found.read(0, 7) == b"segment"
+            found.close()
+
+
 async def test_what_another_process_deleted_is_not_opened_for_long(
     blobs: FileBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

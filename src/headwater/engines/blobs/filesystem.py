@@ -113,8 +113,10 @@ class FileBlobs:
         return ExtentReader(extents, self._opener.open_blocking)
 
     async def delete(self, key: BlobKey) -> None:
-        self._shelf.forget(key)
-        await to_end(self._writing, self._delete, self._opener.path(key))
+        try:
+            await to_end(self._writing, self._delete, self._opener.path(key))
+        finally:
+            self._shelf.forget(key)  # not before: somebody might open it once more meanwhile
 
     async def list(self, prefix: str) -> AsyncIterator[tuple[BlobKey, int]]:
         found = self._walk(prefix)

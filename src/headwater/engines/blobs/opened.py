@@ -56,7 +56,8 @@ class Opener:
             size = os.fstat(descriptor).st_size - FOOTER_BYTES
             with contextlib.suppress(IsADirectoryError):
                 footer = read_cached(descriptor, max(size, 0), FOOTER_BYTES)
-                stored = None if footer is None else stored_by(size, footer)
+                if footer and len(footer) == FOOTER_BYTES:  # else the rest of it is not in memory
+                    stored = stored_by(size, footer)
         finally:
             if stored is None:
                 os.close(descriptor)

@@ -30,6 +30,8 @@ class Shelf:
         found = self._kept.get(key)
         if found is None or not self._is_there(key, found, now):
             found = await self._opener.open(key)
+            if not found.is_linked():  # deleted while it was opened: its last reader closes it
+                return found
             self._keep(key, found, now)
         found.users += 1
         found.used_at = now
