@@ -126,6 +126,15 @@ async def test_a_range_behind_the_end_cannot_be_had(blobs: FileBlobs, etag: str)
     assert answer.content == b""
 
 
+async def test_a_range_of_head_is_ignored(blobs: FileBlobs, etag: str) -> None:
+    """Ranges are defined for GET alone (§14.2)."""
+    for asked in ("bytes=0-0", f"bytes={len(BODY)}-"):
+        answer = await ask(blobs, "HEAD", range=asked, if_range=etag)
+
+        assert answer.status_code == httpx.codes.OK
+        assert answer.headers["content-length"] == str(len(BODY))
+
+
 async def test_head_is_get_without_a_body(blobs: FileBlobs, etag: str) -> None:
     answer = await ask(blobs, "HEAD")
 

@@ -67,7 +67,8 @@ def _choose(scope: Scope, stored: Stored) -> tuple[int, int, int]:
         return WHOLE, 0, stored.size
     if matches(asked.get(b"if-none-match"), stored.etag):
         return NOT_MODIFIED, 0, 0
-    if not range_still_valid(asked.get(b"if-range"), stored.etag):
+    is_part = scope["method"] == "GET" and range_still_valid(asked.get(b"if-range"), stored.etag)
+    if not is_part:  # a range of anything but a GET is none
         return WHOLE, 0, stored.size
     try:
         part = wanted_range(asked.get(b"range"), stored.size)
