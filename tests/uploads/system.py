@@ -130,6 +130,11 @@ class Faucet:
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
 
+    @property
+    def is_taken(self) -> bool:
+        """Whatever was given has been read."""
+        return self._chunks.empty()
+
     def give(self, chunk: bytes) -> None:
         self._chunks.put_nowait(chunk)
 

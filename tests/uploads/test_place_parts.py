@@ -1,5 +1,6 @@
 """Parts that clients put into the store themselves."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from headwater.model.errors import (
     Conflict,
     Forbidden,
     Gone,
+    HeadwaterError,
     InvalidInput,
     StorageFull,
     TooLarge,
@@ -23,7 +25,8 @@ from headwater.model.errors import (
 from headwater.model.ids import AccountId, UploadId
 from headwater.uploads import repository
 from headwater.uploads.place_parts import TICKET_S, PlacedPart
-from tests.uploads.system import ROOMY, System, body, member, open_system
+from headwater.uploads.turn import LOCK_S
+from tests.uploads.system import ROOMY, Faucet, System, body, member, open_system, until
 
 pytestmark = pytest.mark.anyio
 
@@ -45,15 +48,15 @@ async def ticket(system: System, upload: UploadId, part: PlacedPart) -> PartTick
     return found
 
 
-async def put(system: System, ticket: PartTicket, piece: bytes) -> None:
+async def put(system: System, ticket: PartTicket, piece: bytes | Faucet) -> None:
     """Do what the face does with a PUT at the ticket's address."""
     address = urlsplit(ticket.url)
     await system.ask(
         "uploads.put_part",
         key=address.path.removeprefix("/api/v1/uploads/parts/"),
         query=dict(parse_qsl(address.query)),
-        body=body([piece]),
-        content_length=len(piece),
+        body=body([piece]) if isinstance(piece, bytes) else piece,
+        content_length=len(piece) if isinstance(piece, bytes) else None,
     )
 
 
@@ -224,6 +227,67 @@ async def test_a_part_is_taken_only_while_its_upload_takes_bytes(system: System)
             await put(system, signed, content)
     assert await system.keys(given_up.id) + await system.keys(expired.id) == []
     assert await system.keys(removed.id) == []
+
+
+async def test_what_lands_after_its_upload_is_gone_does_not_stay(system: System) -> None:
+    """Given up, and tidied away with its row, while the part still came."""
+    content = os.urandom(100)
+    upload = await system.create(100)
+    signed = await ticket(system, upload.id, part_of(content, 0, 100))
+    slow = Faucet()
+    async with asyncio.TaskGroup() as group:
+        putting = group.create_task(refused(system, signed, slow))
+        slow.give(content[:50])
+        await until(lambda: placed(system, upload.id))
+
+        await system.ask("uploads.terminate", upload_id=upload.id)
+        system.use(ahead_s=LOCK_S + 1)
+        await system.ask_as_system("uploads.tidy", upload_id=upload.id)
+        slow.give(content[50:])
+        slow.end()
+
+    assert isinstance(putting.result(), UploadNotFound)
+    assert await system.keys(upload.id) == []
+
+
+async def test_a_part_sent_over_two_connections_counts_though_the_first_one_ends(
+    fresh: System,
+) -> None:
+    """Which one counted it, and which one brought it, may be two."""
+    fresh.use(limits=replace(ROOMY, quota_bytes=100))
+    content = os.urandom(60)
+    upload = await fresh.create(None)
+    signed = await ticket(fresh, upload.id, part_of(content, 0, 60))
+    first, second = Faucet(), Faucet()
+    async with asyncio.TaskGroup() as group:
+        broken = group.create_task(refused(fresh, signed, first))
+        await until(lambda: placed(fresh, upload.id))
+        whole = group.create_task(refused(fresh, signed, second))
+        second.give(content[:30])
+        await until(lambda: second.is_taken)
+
+        first.end()
+        await until(broken.done)
+        second.give(content[30:])
+        second.end()
+
+    assert isinstance(broken.result(), ChecksumMismatch)
+    assert whole.result() is None
+    assert await left_bytes(fresh) == 40
+
+
+async def refused(system: System, ticket: PartTicket, slow: Faucet) -> HeadwaterError | None:
+    """Put a part and return why it was not taken."""
+    try:
+        await put(system, ticket, slow)
+    except HeadwaterError as error:
+        return error
+    return None
+
+
+async def placed(system: System, upload: UploadId) -> int:
+    async with system.engines.reader(system.actor) as work:
+        return await repository.placed_bytes(work.session, upload)
 
 
 async def test_a_part_keeps_to_limits_that_came_after_its_ticket(system: System) -> None:

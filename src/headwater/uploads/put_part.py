@@ -7,11 +7,12 @@ import anyio
 
 from headwater.engines.blobs.parts import Part, PartSigner, checked
 from headwater.engines.blobs.port import Blobs, Stored
-from headwater.engines.work import Units
+from headwater.engines.work import Units, Work
 from headwater.model.errors import (
     BlobNotFound,
     Forbidden,
     Gone,
+    NotFound,
     StorageFull,
     TooLarge,
     UploadNotFound,
@@ -55,42 +56,66 @@ async def put_part(
         raise TooLarge(f"This part has {part.length} bytes.")
     if await blobs.free_bytes() < upload_limits.floor_bytes + part.length:
         raise StorageFull("The server's disk is full.", retry_after_s=3600)
-    is_new = await _hold(part, units, upload_limits)
+    async with units.writer() as work:
+        is_new = await _hold(work, part, upload_limits)
     try:
-        return await blobs.put_absent(part.key, checked(body, part))
+        stored = await blobs.put_absent(part.key, checked(body, part))
     except BaseException:
         if is_new:
             with anyio.CancelScope(shield=True):
                 await _let_go(part, units, blobs)
         raise
+    with anyio.CancelScope(shield=True):
+        await _settle(part, stored, units, blobs, upload_limits)
+    return stored
 
 
-async def _hold(part: Part, units: Units, limits: UploadLimits) -> bool:
+async def _hold(work: Work, part: Part, limits: UploadLimits) -> bool:
     """Count *part* against the quota before a byte of it is read; False if it is already."""
     upload_id, start = _place_of(part)
-    async with units.writer() as work:
-        upload = await repository.find(work.session, upload_id)
-        if upload is None:
-            raise UploadNotFound("There is no such upload.")
-        require_living(work, upload)
-        if upload.completed_at is not None:
-            raise Gone("This upload is complete.")
-        await require_video(work, upload)
-        await require_within(work, upload, start + part.length, limits)
-        extent = Extent(key=part.key, size=part.length)
-        is_new = await repository.hold_part(work.session, upload_id, extent)
-        if is_new:
-            await require_within_quota(work.session, upload.owner, limits)
+    upload = await repository.find(work.session, upload_id)
+    if upload is None:
+        raise UploadNotFound("There is no such upload.")
+    require_living(work, upload)
+    if upload.completed_at is not None:
+        raise Gone("This upload is complete.")
+    await require_video(work, upload)
+    await require_within(work, upload, start + part.length, limits)
+    extent = Extent(key=part.key, size=part.length)
+    is_new = await repository.hold_part(work.session, upload_id, extent)
+    if is_new:
+        await require_within_quota(work.session, upload.owner, limits)
     return is_new
 
 
 async def _let_go(part: Part, units: Units, blobs: Blobs) -> None:
     """Count a part that did not arrive no longer, unless it did over another connection."""
-    with contextlib.suppress(BlobNotFound):
-        await blobs.stat(part.key)
-        return
-    async with units.writer() as work:
+    async with units.writer() as work:  # before the look: see _settle()
+        with contextlib.suppress(BlobNotFound):
+            await blobs.stat(part.key)
+            return
         await repository.forget_parts(work.session, _place_of(part)[0], [part.key])
+
+
+async def _settle(
+    part: Part, stored: Stored, units: Units, blobs: Blobs, limits: UploadLimits
+) -> None:
+    """See that what is stored now is counted, or goes.
+
+    While it came, another connection may have let go of it, or its upload may have ended and been
+    tidied, after which nobody would ever look for it.
+    """
+    try:
+        async with units.writer() as work:
+            upload = await repository.find(work.session, _place_of(part)[0])
+            if upload and await repository.has_part(work.session, upload.id, part.key):
+                require_living(work, upload)
+            else:
+                await _hold(work, part, limits)
+    except (Gone, NotFound, TooLarge):
+        if stored.won:  # else it may be part of what the upload became
+            await blobs.delete(part.key)
+        raise
 
 
 def _place_of(part: Part) -> tuple[UploadId, int]:

@@ -276,12 +276,19 @@ async def source_extents(session: Session, video: VideoId) -> list[Extent]:
     return msgspec.msgpack.decode(row["extents"], type=list[Extent]) if row else []
 
 
-async def hold_part(session: Session, upload_id: UploadId, part: Extent) -> bool:
-    """Count *part* from now on; False if it is counted already, committed or not."""
+async def has_part(session: Session, upload_id: UploadId, key: str) -> bool:
+    """Say whether the part *key* is counted, committed or not."""
     for table in (placed_parts, upload_extents):
-        found = select(table.c.key).where(table.c.upload == upload_id, table.c.key == part.key)
+        found = select(table.c.key).where(table.c.upload == upload_id, table.c.key == key)
         if await session.row(found) is not None:
-            return False
+            return True
+    return False
+
+
+async def hold_part(session: Session, upload_id: UploadId, part: Extent) -> bool:
+    """Count *part* from now on; False if it is counted already."""
+    if await has_part(session, upload_id, part.key):
+        return False
     values = {"upload": upload_id, "key": part.key, "size": part.size}
     await session.execute(insert(placed_parts).values(**values))
     return True
