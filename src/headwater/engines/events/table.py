@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database, Row, Session
@@ -40,6 +51,21 @@ _dead = (
     select(events, deliveries.c.consumer, deliveries.c.attempts, deliveries.c.error)
     .join(events, events.c.id == deliveries.c.event)
     .where(deliveries.c.dead)
+)
+
+
+# Asked twice a second by every consumer of every process.
+_POSITION = select(consumers.c.position).where(consumers.c.name == bindparam("consumer"))
+_DUE = (
+    select(events, deliveries.c.attempts)
+    .join(events, events.c.id == deliveries.c.event)
+    .where(
+        deliveries.c.consumer == bindparam("for"),
+        deliveries.c.dead.is_(False),
+        deliveries.c.run_at <= bindparam("now"),
+    )
+    .order_by(deliveries.c.run_at)
+    .limit(bindparam("most"))
 )
 
 
@@ -144,7 +170,16 @@ class _Consumer:
         database: Database,
         clock: Clock,
     ) -> None:
-        self._name, self._topics, self._handler = name, topics, handler
+        self._name, self._handler = name, handler
+        self._news = (
+            select(events)
+            .where(
+                or_(false(), *(events.c.topic == topic for topic in topics)),
+                events.c.id > bindparam("position"),
+            )
+            .order_by(events.c.id)
+            .limit(bindparam("most"))
+        )
         self._database, self._clock = database, clock
         self._holder = ordered_id()
         self._position = 0
@@ -173,32 +208,16 @@ class _Consumer:
     async def _is_wanted(self) -> bool:
         """Say whether there is anything to do, without writing."""
         async with self._database.reader() as session:
-            row = await session.row(
-                select(consumers.c.position).where(consumers.c.name == self._name)
-            )
+            row = await session.row(_POSITION, {"consumer": self._name})
             self._position = row["position"] if row else 0
             return bool(await self._following(session, 1) or await self._due(session, 1))
 
     async def _following(self, session: Session, limit: int) -> Sequence[Row]:
-        return await session.rows(
-            select(events)
-            .where(events.c.topic.in_(self._topics), events.c.id > self._position)
-            .order_by(events.c.id)
-            .limit(limit)
-        )
+        return await session.rows(self._news, {"position": self._position, "most": limit})
 
     async def _due(self, session: Session, limit: int) -> Sequence[Row]:
-        return await session.rows(
-            select(events, deliveries.c.attempts)
-            .join(events, events.c.id == deliveries.c.event)
-            .where(
-                deliveries.c.consumer == self._name,
-                deliveries.c.dead.is_(False),
-                deliveries.c.run_at <= self._clock.now(),
-            )
-            .order_by(deliveries.c.run_at)
-            .limit(limit)
-        )
+        values = {"for": self._name, "now": self._clock.now(), "most": limit}
+        return await session.rows(_DUE, values)
 
     async def _take_turn(self) -> bool:
         """Handle a batch if no other process works for this consumer; say whether we did."""
