@@ -7,10 +7,17 @@ import pytest
 from headwater.compose import Core
 from headwater.model.actor import SYSTEM
 from headwater.model.errors import Gone
-from headwater.model.ids import GenerationId, VideoId
+from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.job import Job, JobKind, JobState
 from headwater.model.video import Video, VideoState
-from headwater.pipeline import advance, generations_repository, jobs_repository
+from headwater.pipeline import (
+    advance,
+    generations_repository,
+    jobs_repository,
+    space_repository,
+)
+from headwater.pipeline.planned import Planned
+from headwater.planning.document import encode_plan
 from tests.pipeline.kept import PLAN, keep_generation, keep_video, leased_job
 from tests.support.system import actor_of, system
 
@@ -112,3 +119,30 @@ async def test_a_deleted_video_is_not_planned(tmp_path: Path) -> None:
             await replace(core, video)
 
         assert await plans(core, video.id) == []
+
+
+async def test_a_plan_recorded_twice_costs_once(tmp_path: Path) -> None:
+    """As when its worker was thought dead, or a replaced plan comes back."""
+    async with system(tmp_path) as core:
+        video = await keep_video(core, core.blobs)
+        planned = Planned(
+            generation=GenerationId("new"),
+            plan=PLAN,
+            document=encode_plan(PLAN),
+            index_sizes={1: 500},
+            remuxed=None,
+            stored={TrackId("v360"): {0: 70}},
+            damaged=set(),
+        )
+        cost = [await made_bytes(core)]
+        for _ in range(2):
+            job = await leased_job(core, video, JobKind.PLAN)
+            await core.ask("pipeline.record_plan", job=job, planned=planned, speeds={})
+            cost.append(await made_bytes(core) - cost[0])
+
+        assert cost[1:] == [570, 570]
+
+
+async def made_bytes(core: Core) -> int:
+    async with core.engines.reader(SYSTEM) as work:
+        return await space_repository.used_bytes(work.session)

@@ -108,7 +108,9 @@ async def record_plan(
         raise Gone("The video is gone.")
     if planned.remuxed is not None:
         await generations_repository.set_remuxed(session, job.video, planned.remuxed)
+    added = 0
     if await generations_repository.get(session, planned.generation) is None:
+        added = sum(planned.index_sizes.values())
         await generations_repository.add(
             session,
             id=planned.generation,
@@ -118,7 +120,6 @@ async def record_plan(
             segments={t: plan.segments_of(t) or 0 for t in plan.track_ids()},
             now=work.now,
         )
-    added = sum(planned.index_sizes.values())
     for track, sizes in planned.stored.items():
         added += await generations_repository.mark(
             session, planned.generation, track, sizes, damaged=int(track in planned.damaged)
