@@ -1,6 +1,6 @@
 """Append a request's body to an upload, part by durable part.
 
-Flow      body → inbox (blocks of a megabyte) → part (a blob, written while it arrives) → publish.
+Flow      body → inbox (blocks of 2 MB) → part (a blob, written while it arrives) → publish.
 Promises  nothing is read before the caller's right, the offset and the lock are known; a byte that
           counts is on the disk; what arrived before a connection died is kept; at most one part is
           being flushed while the next is received.

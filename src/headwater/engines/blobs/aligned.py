@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 SECTOR_BYTES = 4096  # addresses, offsets and sizes of direct writes are multiples of it
-BUFFER_BYTES = 2 << 20  # one per writing thread; a batch of chunks goes out in one piece
+BUFFER_BYTES = 3 << 20  # one per writing thread; a batch of chunks goes out in one piece
 _DIRECT = getattr(os, "O_DIRECT", 0)  # Linux
 _threads = threading.local()
 

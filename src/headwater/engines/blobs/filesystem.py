@@ -25,11 +25,12 @@ from headwater.engines.blobs.draft import (
 from headwater.engines.blobs.extents import ExtentReader
 from headwater.engines.blobs.opened import Opener, OpenFile, to_end
 from headwater.engines.blobs.parts import Part, PartSigner
-from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, PartTicket, Stored, blob_key
+from headwater.engines.blobs.port import BlobKey, PartTicket, Stored, blob_key
 from headwater.engines.blobs.shelf import Shelf
 from headwater.engines.reach import Reach
 from headwater.model.upload import Extent
 
+BATCH_BYTES = 2 << 20  # of a body, per hop to a thread
 LISTED = 500  # names fetched per hop to a thread
 
 
@@ -75,7 +76,7 @@ class FileBlobs:
             async for chunk in body:
                 batch.append(chunk)
                 batched += len(chunk)
-                if batched >= CHUNK_BYTES:
+                if batched >= BATCH_BYTES:
                     if written is not None:
                         await _ended(written)
                     written = run(self._writing, draft.write, batch)
