@@ -6,7 +6,8 @@ import pytest
 
 from headwater.containers import isobmff
 from headwater.engines.media.ffmpeg import FfmpegMedia
-from headwater.engines.media.port import Media
+from headwater.engines.media.port import Media, Window
+from headwater.model.errors import CodecFailed
 from headwater.model.video import VideoState
 from headwater.pipeline.make_segment import make_segments
 from tests.containers.material import FileReader
@@ -60,6 +61,24 @@ async def test_the_damaged_segment_is_found(small: Path, tmp_path: Path, media: 
         ]
 
         assert [k for k, one in enumerate(made) if one[copied.id].damaged] == expected
+
+
+class Dying(FfmpegMedia):
+    """A codec that dies whenever it only looks."""
+
+    async def decode(self, window: Window, *, urgent: bool) -> list[str]:
+        del window, urgent
+        raise CodecFailed("The codec process crashed.")
+
+
+async def test_a_copy_needs_no_codec(small: Path, tmp_path: Path) -> None:
+    """One that dies over it keeps it from nobody."""
+    media = await Dying.open(FFMPEG)
+    async with system(tmp_path) as core, working(core, media, warmth="all"):
+        video = await process(core, small)
+        ready = await until(core, video.id, VideoState.READY)
+
+    assert ready.damage is None
 
 
 @pytest.mark.parametrize("picture", [0, 120], ids=["at its start", "later"])

@@ -124,7 +124,11 @@ async def _copied(
     window = await anyio.to_thread.run_sync(
         lambda: material.window(video.source_track, *video.owns[index], shift=video.shift)
     )
-    return Made(made.body, damaged=bool(await media.decode(window, urgent=urgent)))
+    try:
+        complaints = await media.decode(window, urgent=urgent)
+    except CodecFailed:  # which says nothing of the copy: it needs no codec
+        return made
+    return Made(made.body, damaged=bool(complaints))
 
 
 def _copy_video(material: Material, video: VideoPlan, index: int) -> Made:
