@@ -123,6 +123,7 @@ async def test_a_range_behind_the_end_cannot_be_had(blobs: FileBlobs, etag: str)
 
     assert answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
     assert answer.headers["content-range"] == f"bytes */{len(BODY)}"
+    assert answer.headers["cache-control"] == "no-store"
     assert answer.content == b""
 
 

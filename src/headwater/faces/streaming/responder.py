@@ -46,7 +46,9 @@ async def respond(
     if status == PART:
         said.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.size)))
     elif status == NOT_SATISFIABLE:
-        said.append((b"content-range", b"bytes */%d" % stored.size))
+        # What is right for ever is the blob: a cache that kept this would answer everybody with it.
+        said = [(name, value) for name, value in said if name != b"cache-control"]
+        said += [(b"cache-control", b"no-store"), (b"content-range", b"bytes */%d" % stored.size)]
     is_empty = start == stop or scope["method"] == "HEAD"
     chunk = b"" if is_empty else await blob.read(start, stop)  # may fail: before anything is sent
     start = stop if is_empty else start + len(chunk)
