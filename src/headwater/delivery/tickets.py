@@ -45,6 +45,7 @@ class Tickets:
         self._known: OrderedDict[str, tuple[float, Stream, Video]] = OrderedDict()
         self._plans: OrderedDict[GenerationId, Plan] = OrderedDict()
         self._watched: dict[tuple[str, str], float] = {}
+        self._heard = 0  # news, so far
 
     async def check(self, actor: Actor, video_id: VideoId, stream: str) -> Ticket:
         """Return leave for *actor* to read what is served as *stream* of *video_id*.
@@ -71,13 +72,15 @@ class Tickets:
         )
 
     async def _learn(self, stream: str) -> tuple[float, Stream, Video]:
+        heard = self._heard
         async with self._units.reader() as work:
             named = await find(work.session, stream)
             video = named and await videos_repository.find(work.session, named.video)
         if named is None or not video:
             raise NotFound("There is nothing under this address.")
         known = (self._clock.monotonic() + FRESH_S, named, video)
-        self._known[stream] = known
+        if heard == self._heard:  # else what was read may be older than the news
+            self._known[stream] = known
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return known
@@ -107,6 +110,7 @@ class Tickets:
         """Forget what is known of a video when it changes; runs as long as the process serves."""
         async with notices.listen("video:*") as news:
             async for topic, _ in news:
+                self._heard += 1
                 video = topic.removeprefix("video:")
                 for name in [n for n, known in self._known.items() if known[1].video == video]:
                     del self._known[name]
