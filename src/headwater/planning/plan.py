@@ -22,7 +22,7 @@ from headwater.planning.timeline import Placed, place, presented
 __all__ = ["PlanSettings", "make_plan"]
 
 LONGEST_TICKS = (1 << 31) - 1  # what a segment can say of one picture
-VERSION = 2  # of what planning decides: raised when the same source would be planned differently
+VERSION = 3  # of what planning decides: raised when the same source would be planned differently
 
 
 def make_plan(

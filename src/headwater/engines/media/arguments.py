@@ -10,7 +10,7 @@ from headwater.engines.media.decoders import DECODERS
 from headwater.engines.media.port import LongWindow, Window
 from headwater.model.plan import BT709, SAMPLES_PER_AAC_FRAME, Colour, Rendition, Rung, VideoPlan
 
-FORMAT = 4  # raise it with any change below that changes bytes
+FORMAT = 5  # raise it with any change below that changes bytes
 FIRST_OUTPUT = 3  # descriptors from here on are the output pipes (launch.py puts them there)
 PIXELS = 40_000_000  # 8K is 35 million; a picture that claims more is hostile
 FARTHEST_LEAD = 1 << 30  # ticks: the muxer takes no more than 31 bits between two times
@@ -37,9 +37,9 @@ X264 = (
 SEARCHES = (
     (480 * 270, "bframes=5:subme=4:me=hex:rc-lookahead=20"),
     (720 * 405, "bframes=3:subme=2:me=hex:rc-lookahead=20"),
-    (1920 * 1088, "bframes=3:subme=1:me=dia:rc-lookahead=20"),
+    (1920 * 1088, "bframes=3:b-adapt=0:subme=1:me=dia:rc-lookahead=20"),
 )
-LARGEST_SEARCH = "bframes=3:subme=1:me=dia:rc-lookahead=10"
+LARGEST_SEARCH = "bframes=3:b-adapt=0:subme=1:me=dia:rc-lookahead=10"
 # One fragment at the end, its decode time absolute, so that ticks come out as they went in.
 FRAGMENT = (
     *("-movflags", "+empty_moov+default_base_moof+frag_discont+skip_trailer"),
