@@ -34,6 +34,13 @@ class Starved(FfmpegMedia):
             await self.fed.wait()
         return await super().encode_video(*arguments, urgent=urgent, **named)
 
+    async def encode_run(self, *arguments: Any, urgent: bool, **named: Any) -> AsyncIterator[Any]:
+        if not urgent:
+            self.waiting.set()
+            await self.fed.wait()
+        async for made in super().encode_run(*arguments, urgent=urgent, **named):
+            yield made
+
 
 class Broken(FfmpegMedia):
     """A codec that dies in every pass over a long stretch without keyframes."""
@@ -77,6 +84,23 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("-x264-params", "scenecut=0", "-y", str(clip)),
     )
     return clip
+
+
+async def test_nor_for_a_pass_in_the_background(long_run: Path, tmp_path: Path) -> None:
+    """Where one keyframe serves half a minute the warm-up holds all of it at once."""
+    media = await Starved.open(FFMPEG)
+    media.fed, media.waiting = asyncio.Event(), asyncio.Event()
+    async with system(tmp_path) as core, working(core, media, warmth="all"):
+        video = await process(core, long_run)
+        with anyio.fail_after(30):
+            await media.waiting.wait()
+
+        stored = await watch(core, video, "v120", 2)
+
+        assert not media.fed.is_set()
+        assert stored.size
+        media.fed.set()
+        await until(core, video.id, VideoState.READY)
 
 
 async def test_a_pass_that_fails_is_said_at_once_and_rests(

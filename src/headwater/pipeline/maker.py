@@ -105,9 +105,9 @@ class Maker:
             passed = [track for track in wanted if plan.is_encoded_rung(track)]
             wanted = [track for track in wanted if track not in passed]
             if passed and not wanted:
-                return await self._pass(generation, passed, run, urgent=urgent)
+                return await self._pass(generation, passed, run, urgent=urgent, over=over)
             if passed:
-                await self._pass(generation, passed, run, urgent=urgent)
+                await self._pass(generation, passed, run, urgent=urgent, over=over)
         early, late = (contextlib.nullcontext, turn) if urgent else (turn, contextlib.nullcontext)
         leasing = self._leases(generation, wanted, index, yields=not urgent, over=over)
         async with early(), leasing as tracks:
@@ -160,11 +160,18 @@ class Maker:
             self._held -= names
 
     async def _pass(
-        self, generation: GenerationId, tracks: Sequence[TrackId], run: range, *, urgent: bool
+        self,
+        generation: GenerationId,
+        tracks: Sequence[TrackId],
+        run: range,
+        *,
+        urgent: bool,
+        over: bool,
     ) -> bool:
         """Make what is missing of *run* in one forward pass; False if somebody is at it."""
         material = await self.material(generation)
-        async with self._leases(generation, tracks, FIRST_RUN - run[0]) as ours:
+        leasing = self._leases(generation, tracks, FIRST_RUN - run[0], yields=not urgent, over=over)
+        async with leasing as ours:
             present = {track: await self._present(material, track, run) for track in ours}
             await self._record_found(material, present)
             missing = [k for k in run if any(k not in present[track] for track in ours)]
@@ -180,6 +187,7 @@ class Maker:
                     generation=generation,
                     tracks=[(track, FIRST_RUN - run[0]) for track in ours],
                     holder=self._holder,
+                    yields=not urgent,
                     failed=False,
                 )
         return bool(ours)
