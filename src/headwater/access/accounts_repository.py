@@ -71,12 +71,6 @@ async def replace_setup_link(session: Session, token_hash: str, *, now: float) -
     await session.execute(insert(setup_links).values(token_hash=token_hash, created_at=now))
 
 
-async def take_setup_link(session: Session, token_hash: str) -> bool:
-    """Use up the link; False if it is not the one."""
-    done = await session.execute(delete(setup_links).where(setup_links.c.token_hash == token_hash))
-    return done > 0
-
-
 async def has_setup_link(session: Session, token_hash: str) -> bool:
     row = await session.row(select(setup_links).where(setup_links.c.token_hash == token_hash))
     return row is not None

@@ -7,7 +7,8 @@ from headwater.access.passwords import Passwords
 from headwater.engines.work import Units, Work
 from headwater.model.account import Principal, SignedIn
 from headwater.model.actor import Actor, ActorKind
-from headwater.model.errors import Unauthenticated
+from headwater.model.errors import RateLimited, Unauthenticated
+from headwater.observe.metrics import LOGIN_REFUSED
 
 
 async def log_in(
@@ -31,11 +32,16 @@ async def log_in(
         RateLimited: too many wrong tries for this account or from this address.
     """
     email = email.strip().lower()
-    pacing.attempt(email=email, address=actor.address, now=now)
+    try:
+        pacing.attempt(email=email, address=actor.address, now=now)
+    except RateLimited:
+        LOGIN_REFUSED.labels("too many").inc()
+        raise
     async with units.reader() as work:
         found = await accounts_repository.find_by_email(work.session, email)
     matches = await passwords.matches(found[1] if found else None, password)
     if found is None or not matches:
+        LOGIN_REFUSED.labels("wrong").inc()
         raise Unauthenticated("The e-mail address or the password is wrong.")
 
     pacing.succeeded(email=email, address=actor.address)

@@ -156,11 +156,6 @@ async def unfinished(session: Session, owner: AccountId) -> list[Upload]:
     return [from_row(row) for row in rows]
 
 
-async def find_many(session: Session, ids: Sequence[UploadId]) -> dict[UploadId, Upload]:
-    rows = await session.rows(select(*COLUMNS).where(uploads.c.id.in_(ids)))
-    return {UploadId(row["id"]): from_row(row) for row in rows}
-
-
 async def add(session: Session, upload: Upload) -> None:
     fields = {name: getattr(upload, name) for name in Upload.__struct_fields__}
     fields["metadata"] = msgspec.json.encode(upload.metadata).decode()
