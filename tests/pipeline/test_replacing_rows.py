@@ -74,6 +74,25 @@ async def test_what_cannot_be_planned_is_not_planned_with_every_request(
         assert states == [JobState.DEAD, JobState.QUEUED]
 
 
+async def test_workers_that_replace_each_other_come_to_rest(tmp_path: Path) -> None:
+    """Two builds of the encoder, each at work in a process of its own, plan no video for ever."""
+    async with system(tmp_path) as core:
+        video = await keep_video(core, core.blobs)
+        for _ in range(advance.MOST_PLANS):
+            job = await leased_job(core, video, JobKind.PLAN)
+            await core.ask("pipeline.finish_job", job=job)
+        warming = await leased_job(core, video, JobKind.WARM)
+
+        await core.ask(
+            "pipeline.replace_generation", generation=video.generation, copying=True, job=warming
+        )
+
+        assert {job.state for job in await plans(core, video.id)} == {JobState.DONE}
+        resting = await core.ask("jobs.show", job_id=warming.id)
+        assert resting.state is JobState.QUEUED
+        assert resting.run_at > resting.updated_at
+
+
 async def leased_job_now(core: Core, video: Video) -> Job:
     """Take the job that plans *video*, whatever pause it is in."""
     async with core.engines.writer(SYSTEM) as work:

@@ -31,7 +31,8 @@ from headwater.planning.document import decode_plan
 
 LEASE_S = 30.0  # three missed heartbeats of 10 s
 MOST_SENTENCES = 3  # a file broken everywhere says much the same again and again
-PLAN_AGAIN_S = 600.0  # after planning anew failed for good
+PLAN_AGAIN_S = 600.0  # after planning anew failed for good, or came to nothing
+MOST_PLANS = 4  # in that time: the first, one without a copy, one of another encoder, and one more
 STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
 
 
@@ -357,7 +358,8 @@ async def replace_generation(
     """Plan the video of *generation* anew, unless that is done or on its way.
 
     Without *copying* its source is never again offered as it is. *job* is the warm-up that could
-    not go on: it ends here, because every new generation gets one of its own. Raises Gone.
+    not go on: it ends here, because every new generation gets one of its own, or rests with the
+    planning. Raises Gone.
     """
     session = work.session
     found = await generations_repository.get(session, generation)
@@ -370,23 +372,32 @@ async def replace_generation(
         if job:
             await jobs_repository.yield_back(session, job.id, cursor=0, now=work.now)
         return
-    if job:
-        await jobs_repository.finish(session, job.id, now=work.now)
     source = await generations_repository.source(session, video.id)
-    planning = [
+    plans = [
         other
         for other in await jobs_repository.of_video(session, video.id)
         if other.kind is JobKind.PLAN
-        and (
-            other.state in jobs_repository.LIVE
-            or (other.state is JobState.DEAD and other.updated_at > work.now - PLAN_AGAIN_S)
-        )
     ]
-    if source is not None and source.extents and not planning:
+    is_coming = any(other.state in jobs_repository.LIVE for other in plans)
+    can_come = source is not None and bool(source.extents)
+    if can_come and not is_coming and _was_planned_enough(plans, since=work.now - PLAN_AGAIN_S):
+        if job:
+            run_at = work.now + PLAN_AGAIN_S
+            await jobs_repository.yield_back(session, job.id, cursor=0, now=work.now, run_at=run_at)
+        return
+    if job:
+        await jobs_repository.finish(session, job.id, now=work.now)
+    if can_come and not is_coming:
         await jobs_repository.enqueue(
             session, kind=JobKind.PLAN, video=video.id, owner=video.owner, now=work.now
         )
         work.notices.append(("jobs", b""))
+
+
+def _was_planned_enough(plans: Sequence[Job], *, since: float) -> bool:
+    """Say whether to let it be for a while: it failed for good, or workers replace each other's."""
+    lately = [plan.state for plan in plans if plan.updated_at > since]
+    return JobState.DEAD in lately or lately.count(JobState.DONE) >= MOST_PLANS
 
 
 async def finish_job(*, work: Work, job: Job) -> None:
