@@ -486,7 +486,7 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
     from headwater.faces.web.site import Site
 
     beside = Beside(tus_document.paths(), tus_document.schemas())
-    site = Site(faces)
+    site = Site(faces, warms=core.settings.warm)
     return asgi.create_app(
         faces,
         {

@@ -4,6 +4,7 @@ Playwright's wait_for_function evaluates text inside the page, which our content
 questions are asked from outside, again and again.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,22 @@ async def watch_until(
             return seen
         assert time.monotonic() < deadline, f"the player never got there: {seen}"
         await anyio.sleep(POLL_S)
+
+
+async def open_video(page: Page, video: str, query: str = "") -> None:
+    """Open the video's page and watch until it plays."""
+    await page.goto(f"/watch/{video}{query}")
+    await watch_until(page, lambda seen: seen["frames"] > 5)
+
+
+def decodes(height: int) -> Callable[[Seen], bool]:
+    return lambda seen: bool(seen["height"] == height)
+
+
+def rung_of(url: str) -> str | None:
+    """Return the rung that *url* is a segment of, None for everything else."""
+    found = re.search(r"/(v\d+c?)/\d+\.m4s", url)
+    return found[1] if found else None
 
 
 async def ask_until(page: Page, question: str, wanted: object, *, within_s: float = 15.0) -> None:

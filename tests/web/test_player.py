@@ -4,24 +4,15 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.async_api import Page, Route
+from playwright.async_api import Route
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
-from tests.web.player import Seen, ask_until, look, watch_until
+from tests.web.player import Seen, ask_until, decodes, look, open_video, rung_of, watch_until
 
 pytestmark = pytest.mark.anyio
 BUDGET_BYTES = 350_000
 CUES = "WEBVTT\n\n00:00.000 --> 00:06.000\nUp the <i>valley</i> &amp; beyond\n"
-
-
-async def open_video(page: Page, video: str, query: str = "") -> None:
-    await page.goto(f"/watch/{video}{query}")
-    await watch_until(page, lambda seen: seen["frames"] > 5)
-
-
-def decodes(height: int) -> Callable[[Seen], bool]:
-    return lambda seen: seen["height"] == height
 
 
 def goes_on_from(frames: int) -> Callable[[Seen], bool]:
@@ -280,7 +271,7 @@ async def test_what_plays_first_is_fetched_ahead_and_once(open_page: OpenPage, v
         await open_video(page, video)
         streams = [url for url in asked if "/streams/" in url and not url.endswith("jpg")]
         assert len(streams) == len(set(streams))
-        assert len({rung for url in streams if (rung := _rung(url))}) == 1
+        assert len({rung for url in streams if (rung := rung_of(url))}) == 1
         first = streams[:7]  # the master and, of one rung and of the sound, three each
         assert sum(url.endswith("/0.m4s") for url in first) == 2
         assert sum(url.endswith("/init.mp4") for url in first) == 2
@@ -297,29 +288,3 @@ async def test_theatre_is_remembered(open_page: OpenPage, video: str) -> None:
         await ask_until(page, f"{width} > {before + 200}", wanted=True)
         await page.reload()
         await ask_until(page, f"{width} > {before + 200}", wanted=True)
-
-
-async def test_while_it_is_made_auto_stays_on_what_is_there(
-    open_page: OpenPage, video: str
-) -> None:
-    """Of a video that is not warm, only the copied rung and the lowest are asked for."""
-
-    async def still_cold(route: Route) -> None:
-        answer = await route.fetch()
-        body = (await answer.text()).replace('progress="1"', 'progress="0"')
-        await route.fulfill(response=answer, body=body)
-
-    async with open_page(viewport={"width": 1440, "height": 900}) as page:
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        await page.route("**/watch/*", still_cold)
-        await page.route("**/events", lambda route: route.abort())
-        await open_video(page, video)
-        rungs = {rung for url in asked if (rung := _rung(url))}
-        assert rungs
-        assert all(rung.endswith("c") or rung == "v240" for rung in rungs)
-
-
-def _rung(url: str) -> str | None:
-    found = re.search(r"/(v\d+c?)/\d+\.m4s", url)
-    return found[1] if found else None

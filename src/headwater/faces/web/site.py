@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -63,12 +63,15 @@ class Visitor:
 class Site:
     """The pages' own services beside the face's; one per process.
 
+    *warms* says which rungs are made ahead of being watched, so that the player knows what waits.
+
     Raises:
         SettingsError: the scripts and styles are not built.
     """
 
-    def __init__(self, faces: Faces) -> None:
+    def __init__(self, faces: Faces, *, warms: Literal["all", "low", "none"]) -> None:
         self.faces = faces
+        self.warms = warms
         self.texts = Texts()
         environment = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),

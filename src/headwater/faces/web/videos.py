@@ -55,6 +55,7 @@ async def _watch(site: Site, request: Request) -> Response:
         video=video,
         mine=may_edit(actor_of(request), video),
         playable=video.state in (VideoState.PLAYABLE, VideoState.READY),
+        warms=site.warms,
         poster=views.picture_of(video, "poster.jpg"),
         channel="",
         origin=origin,

@@ -33,7 +33,10 @@ function followVideo(): void {
   if (state === "ready" || state === "failed") return;
   const source = follow(`${videoPath(main.dataset.video!)}/events`, (news) => {
     const player = document.querySelector("headwater-player");
-    if (player) player.progress = news.state === "ready" ? 1 : news.progress;
+    if (player) {
+      player.progress = news.state === "ready" ? 1 : news.progress;
+      player.speeds = news.speeds;
+    }
     if (news.state === main.dataset.state) return;
     const played = ["playable", "ready"].includes(main.dataset.state!);
     main.dataset.state = news.state;

@@ -2,22 +2,13 @@
  * Fetching ahead of the engine: while the browser still reads its code, what it will ask for first is
  * on its way. The master playlist says what that is: one rung, the sound beside it, their first bytes.
  */
-import { LINE_BPS, type Rung, startRung } from "./start";
+import { type Sized, type Wish, startRung } from "./start";
 
 /** A body that came, and how long it travelled once the server had begun to answer. */
 export interface Fetched {
   body: ArrayBuffer;
   headers: Record<string, string>;
   travelled_ms: number;
-}
-
-export interface Wish {
-  /** The picture's height on this screen, in device pixels. */
-  height_px: number;
-  /** Where playback starts, null for the beginning. */
-  start_s: number | null;
-  /** Whether every rung of the first seconds exists. */
-  warm: boolean;
 }
 
 export class Ahead {
@@ -39,8 +30,8 @@ export class Ahead {
     return coming;
   }
 
-  private follow(master: string, address: string, { height_px, start_s, warm }: Wish): void {
-    const rung = startRung(rungsOf(master), { height_px, warm, line_bps: LINE_BPS });
+  private follow(master: string, address: string, wish: Wish): void {
+    const rung = startRung(rungsOf(master), wish);
     if (!rung) return;
     this.first = rung.address;
     for (const playlist of [rung.address, soundOf(master)]) {
@@ -48,7 +39,7 @@ export class Ahead {
       const base = new URL(playlist, address);
       void this.fetch(base.href);
       void this.fetch(new URL("init.mp4", base).href);
-      if (!start_s) void this.fetch(new URL("0.m4s", base).href);
+      if (!wish.start_s) void this.fetch(new URL("0.m4s", base).href);
     }
   }
 
@@ -67,11 +58,10 @@ async function fetched(address: string): Promise<Fetched | null> {
   return { body, headers: Object.fromEntries(response.headers), travelled_ms: performance.now() - answered };
 }
 
-function rungsOf(master: string): Rung[] {
-  const variants = master.matchAll(/^#EXT-X-STREAM-INF:(?:.*,)?BANDWIDTH=(\d+).*RESOLUTION=(\d+)x(\d+).*\n(.+)$/gm);
-  return Array.from(variants, ([, bandwidth, width, height, address]) => ({
+function rungsOf(master: string): Sized[] {
+  const variants = master.matchAll(/^#EXT-X-STREAM-INF:(?:.*,)?BANDWIDTH=(\d+).*RESOLUTION=\d+x(\d+).*\n(.+)$/gm);
+  return Array.from(variants, ([, bandwidth, height, address]) => ({
     bandwidth: Number(bandwidth),
-    width: Number(width),
     height: Number(height),
     address: address!,
   }));

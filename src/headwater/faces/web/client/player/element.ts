@@ -8,12 +8,13 @@ import type { PropertyValues } from "lit";
 import { player as texts } from "../../texts/en.json";
 import { say } from "../shared/texts";
 import { clock, moment } from "../shared/words";
-import { Ahead, type Wish } from "./ahead";
+import { Ahead } from "./ahead";
 import { type Trouble, hasMediaSource, openEngine } from "./engine";
 import { recallCaptions, speedOf } from "./acts";
 import { Fading } from "./fading";
 import { onKey } from "./keys";
 import { Place, readSettings, writeSettings } from "./memory";
+import type { Wish } from "./start";
 import { PlayerState } from "./state";
 import { styles } from "./styles";
 import { controls } from "./controls";
@@ -90,7 +91,7 @@ export class HeadwaterPlayer extends PlayerState {
         change: () => this.onTracks(),
         preparing: (yes) => this.onPreparing(yes),
         trouble: (kind) => this.fail(kind),
-        warmUpTo: () => (this.progress >= 1 ? Infinity : this.progress * this.duration),
+        making: () => this,
       }, ahead);
       if (!this.isConnected) return void this.engine.destroy();
       const address = this.engine.kind === "native" || !dash ? this.hls : this.dash;
@@ -100,13 +101,14 @@ export class HeadwaterPlayer extends PlayerState {
     }
     if (this.state !== "loading") return;
     this.state = "ready";
+    if (this.chosen !== null) this.engine?.choose(this.chosen); // before it had to start again
     recallCaptions(this);
     this.onTracks();
     if (this.autoplay) this.video.play().catch(() => {}); // not allowed: the big button waits
   }
 
   private wish(start_s: number | null): Wish {
-    return { height_px: this.clientHeight * devicePixelRatio, start_s, warm: this.progress >= 1 };
+    return { height_px: this.clientHeight * devicePixelRatio, start_s, making: this };
   }
 
   /** Where to start: `?t=` first, then where this browser stopped, which a chip says. */

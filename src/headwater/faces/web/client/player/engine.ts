@@ -3,6 +3,7 @@
  * browser's own HLS where there is not. Nothing else in the player knows which of them plays.
  */
 import type { Ahead } from "./ahead";
+import type { Making } from "./making";
 import { NativeEngine } from "./native";
 import { type Library, ShakaEngine } from "./shaka";
 
@@ -27,8 +28,8 @@ export interface News {
   change(): void;
   preparing(yes: boolean): void;
   trouble(kind: Trouble): void;
-  /** Seconds of the video, from its start, that exist in every quality. */
-  warmUpTo(): number;
+  /** What is known now of the making. */
+  making(): Making;
 }
 
 /** Where an engine plays: captions it draws itself go into `captions`, which keeps off the controls. */

@@ -2,6 +2,7 @@
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 import type { Choice, Engine, News, Quality, Screen, Trouble } from "./engine";
 import type { Ahead } from "./ahead";
+import { AHEAD_S } from "./making";
 import { patientScheme } from "./network";
 import { LINE_BPS } from "./start";
 import { warmFirst } from "./warm";
@@ -27,7 +28,8 @@ export class ShakaEngine implements Engine {
     this.player = new library.Player();
     this.player.setVideoContainer(screen.captions);
     this.player.configure(CONFIGURATION);
-    this.player.configure("abrFactory", warmFirst(library, () => this.isWarm(), () => ahead.first));
+    const next = { until_s: () => this.nextUntil(), making: () => news.making(), first: () => ahead.first };
+    this.player.configure("abrFactory", warmFirst(library, next));
     for (const name of ["trackschanged", "adaptation", "variantchanged", "textchanged", "loaded"]) {
       this.player.addEventListener(name, () => this.news.change());
     }
@@ -118,11 +120,11 @@ export class ShakaEngine implements Engine {
     return this.player.destroy();
   }
 
-  /** What is fetched next exists already, in every quality. */
-  private isWarm(): boolean {
+  /** Up to where the video plays with what is fetched next. */
+  private nextUntil(): number {
     const { buffered, currentTime } = this.screen.video;
     const end = buffered.length ? buffered.end(buffered.length - 1) : currentTime;
-    return Math.max(end, currentTime) + AHEAD_S <= this.news.warmUpTo();
+    return Math.max(end, currentTime) + AHEAD_S;
   }
 
   private wait(yes: boolean): void {
@@ -130,8 +132,6 @@ export class ShakaEngine implements Engine {
     this.news.preparing(this.waits > 0);
   }
 }
-
-const AHEAD_S = 8; // two segments
 
 const CONFIGURATION = {
   abr: {

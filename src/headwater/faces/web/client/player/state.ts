@@ -1,6 +1,7 @@
 /** What the player is given by its page, and what there is to see of it; it changes in element.ts. */
 import { LitElement } from "lit";
 import type { Engine, Trouble } from "./engine";
+import type { Making } from "./making";
 
 export type State = "idle" | "loading" | "ready" | "failed";
 
@@ -14,6 +15,8 @@ export class PlayerState extends LitElement {
     storyboard: {},
     duration: { type: Number },
     progress: { type: Number },
+    warms: {},
+    speeds: { type: Object },
     autoplay: { type: Boolean },
     soundOnly: { type: Boolean, attribute: "sound-only" },
     state: { state: true },
@@ -33,8 +36,10 @@ export class PlayerState extends LitElement {
   declare manifest: "hls" | "dash";
   declare storyboard: string;
   declare duration: number;
-  /** The share of the video that exists in every quality, from its start. */
+  /** What is known of the making, see making.ts. */
   declare progress: number;
+  declare warms: Making["warms"];
+  declare speeds: Making["speeds"];
   declare autoplay: boolean;
   /** There is no picture: something quiet takes its place, and the controls stay. */
   declare soundOnly: boolean;
@@ -54,7 +59,8 @@ export class PlayerState extends LitElement {
   constructor() {
     super();
     Object.assign(this, { videoId: "", name: "", hls: "", dash: "", manifest: "hls", storyboard: "" });
-    Object.assign(this, { duration: 0, progress: 1, soundOnly: false, autoplay: false, state: "idle", paused: true });
+    Object.assign(this, { progress: 1, warms: "all", speeds: {} });
+    Object.assign(this, { duration: 0, soundOnly: false, autoplay: false, state: "idle", paused: true });
     Object.assign(this, { buffering: false, preparing: false, trouble: null, chip: null, news: "", chosen: null });
   }
 

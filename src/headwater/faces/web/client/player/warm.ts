@@ -1,31 +1,21 @@
-/**
- * Staying on what is there: while a video is still being made, Auto chooses among the rungs that
- * need no waiting. Those are all up to where the making has come; beyond that the source's own rung,
- * which is only copied, and the lowest, which is made fastest.
- */
+/** Auto stays on what needs no waiting, see making.ts: Shaka's own choice, asked only about that. */
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
-import { isCopied } from "./start";
+import { type Making, flowing } from "./making";
 
 type Variant = shaka.extern.Variant;
 
-export const isCopy = (variant: Variant): boolean => isCopied(variant.video?.originalId ?? "");
-
-export function cheap(variants: Variant[]): Variant[] {
-  const made = variants.filter((variant) => variant.video && !isCopy(variant));
-  const lowest = Math.min(...made.map((variant) => variant.video?.height ?? 0));
-  const kept = variants.filter((variant) => isCopy(variant) || variant.video?.height === lowest);
-  return kept.length ? kept : variants;
+/** What is fetched next: when it is played, what is known of the making, and what is on its way. */
+export interface Next {
+  until_s(): number;
+  making(): Making;
+  /** The rung whose first bytes are on their way, null where that is not known. */
+  first(): string | null;
 }
 
-/**
- * Return a factory of Shaka's own choice of quality, asked only about variants that are warm. The
- * first choice is `first`, where that is known: its first bytes are on their way.
- */
-export function warmFirst(
-  library: typeof shaka,
-  isWarm: () => boolean,
-  first: () => string | null,
-): () => shaka.extern.AbrManager {
+const nameOf = ({ video }: Variant): string => video?.originalId ?? "";
+
+/** Return a factory of Shaka's own choice of quality, which begins with `next.first`. */
+export function warmFirst(library: typeof shaka, next: Next): () => shaka.extern.AbrManager {
   class WarmFirst extends library.abr.SimpleAbrManager {
     private all: Variant[] = [];
     private lowLatency = false;
@@ -40,13 +30,16 @@ export function warmFirst(
     override chooseVariant(fast?: boolean): Variant {
       super.setVariants(this.known(), this.lowLatency);
       const own = super.chooseVariant(fast);
-      const started = this.chosen ? undefined : this.all.find(({ video }) => video?.originalId === first());
+      const started = this.chosen ? undefined : this.all.find((variant) => nameOf(variant) === next.first());
       this.chosen = true;
       return started ?? own;
     }
 
     private known(): Variant[] {
-      return isWarm() ? this.all : cheap(this.all);
+      const pictured = this.all.filter(({ video }) => video);
+      const rungs = pictured.map((variant) => ({ variant, bandwidth: variant.bandwidth, address: nameOf(variant) }));
+      const found = flowing(rungs, next.making(), next.until_s(), this.getBandwidthEstimate());
+      return found.length ? found.map(({ variant }) => variant) : this.all;
     }
   }
   return () => new WarmFirst();

@@ -12,6 +12,10 @@ export interface News {
   id: string;
   state: State;
   progress: number;
+  /** How long it may take until it is ready, null where nobody knows. */
+  ready_in_s: number | null;
+  /** How many seconds of a rung the server makes in one second, by track. */
+  speeds: Record<string, number>;
   failure: Failure | null;
   damage: string | null;
   duration_s: number | null;
