@@ -1,5 +1,6 @@
 """Uploading from the page: many files, honest bars, and nothing lost by a reload."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
+from tests.web.making import tell
 from tests.web.player import ask_until
 
 pytestmark = pytest.mark.anyio
@@ -156,3 +158,26 @@ async def test_a_refusal_is_a_sentence(open_page: OpenPage, ladder: Path) -> Non
         await expect(page.locator(".status")).to_have_text(
             re.compile("Not uploaded: There is no room left for this file.")
         )
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_a_card_says_how_long_the_making_may_take(
+    open_page: OpenPage, video: str, width: int
+) -> None:
+    """The estimate comes and goes, and the cards below stay where they are."""
+    record = {"path": "/api/v1/uploads/sent", "video": video, "name": "walk.mp4", "size": 5}
+    record |= {"title": "A walk", "visibility": "public", "sent": 5, "complete": True}
+    kept = json.dumps([record | {"lastModified": 0}])
+    heights = []
+    async with open_page(signed_in=True, viewport={"width": width, "height": 900}) as page:
+        await page.goto("/upload")
+        card = page.locator(".upload")
+        for ready_in_s, said in [(None, "coming"), (185, "coming: about 3 minutes left")]:
+            await page.evaluate("kept => localStorage.setItem('headwater.uploads', kept)", kept)
+            await tell(page, id=video, ready_in_s=ready_in_s)
+            await page.reload()
+            await expect(card.locator(".status")).to_have_text(
+                f"Ready to watch, sharper versions {said}"
+            )
+            heights.append(await card.evaluate("card => card.offsetHeight"))
+        assert heights[0] == heights[1]

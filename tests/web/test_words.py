@@ -10,6 +10,7 @@ from headwater.faces.web import assets, words
 from headwater.faces.web.site import FAILURES, local_path
 from headwater.faces.web.texts import CATALOGUES, Texts
 from headwater.model import errors
+from tests.web.making import ESTIMATES
 
 WEB = CATALOGUES.parent
 TEXTS = Texts()
@@ -35,6 +36,11 @@ KEYS = re.compile(r"""text\(\s*"([\w.]+)"|texts\(\s*"([\w.]+)\"""")
 )
 def test_ages_are_said_as_people_do(seconds: float, said: str) -> None:
     assert words.age(TEXTS, 1000.0, 1000.0 + seconds) == said
+
+
+@pytest.mark.parametrize(("seconds", "said"), ESTIMATES)
+def test_estimates_are_rough(seconds: float | None, said: str) -> None:
+    assert words.left(TEXTS, seconds) == said
 
 
 @pytest.mark.parametrize(

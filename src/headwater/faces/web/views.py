@@ -28,13 +28,17 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row(Card):
-    """A line of the studio's table. While *is_busy*, *percent* is None where nobody can know."""
+    """A line of the studio's table.
+
+    While *is_busy*, *percent* is None and *left* is "" where nobody can know.
+    """
 
     id: str
     description: str
     state: str
     state_words: str
     percent: int | None
+    left: str
     is_busy: bool
     visibility: str
     added_s: float
@@ -104,6 +108,7 @@ def row(texts: Texts, video: Video, *, upload: Upload | None = None, now: float)
         state=video.state.value,
         state_words=words.state(texts, video, percent),
         percent=percent,
+        left=words.left(texts, video.ready_in_s),
         is_busy=video.state in BUSY,
         visibility=video.visibility.value,
         added_s=video.created_at,

@@ -30,6 +30,18 @@ def age(texts: Texts, then: float, now: float) -> str:
     raise AssertionError
 
 
+def left(texts: Texts, seconds: float | None) -> str:
+    """Say an estimate of the time left, as roughly as it is known; "" where nobody knows."""
+    if seconds is None:
+        return ""
+    minutes, hours = int(seconds / MINUTE_S + 0.5), int(seconds / HOUR_S + 0.5)
+    if minutes < 1:
+        return texts("words.left_moment")
+    if minutes < HOUR_S // MINUTE_S:
+        return texts("words.left_minutes", n=minutes)
+    return texts("words.left_hours", n=hours)
+
+
 def exact_time(then: float) -> str:
     return datetime.fromtimestamp(then, UTC).strftime("%d %B %Y, %H:%M UTC")
 
@@ -44,11 +56,6 @@ def clock(seconds: float) -> str:
     hours, rest = divmod(total, HOUR_S)
     minutes, left = divmod(rest, MINUTE_S)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def machine_length(seconds: float) -> str:
-    """Return the duration as HTML and crawlers read it (ISO 8601)."""
-    return f"PT{max(0, int(seconds + 0.5))}S"
 
 
 def size(count: float) -> str:

@@ -1,4 +1,6 @@
 /** Numbers as people say them; the server's words.py says the same. */
+import { words as texts } from "../../texts/en.json";
+import { say } from "./texts";
 
 export function clock(seconds: number): string {
   const total = Math.max(0, Math.floor(seconds + 1e-6));
@@ -19,6 +21,14 @@ export function size(bytes: number): string {
 
 function digits(count: number, unit: string): string {
   return `${count.toFixed(unit === "B" || count >= 10 ? 0 : 1)} ${unit}`;
+}
+
+/** Say an estimate of the time left, as roughly as it is known; "" where nobody knows. */
+export function left(seconds: number | null): string {
+  if (seconds === null) return "";
+  const [minutes, hours] = [Math.round(seconds / 60), Math.round(seconds / 3600)];
+  if (minutes < 1) return texts.left_moment;
+  return minutes < 60 ? say(texts.left_minutes, { n: minutes }) : say(texts.left_hours, { n: hours });
 }
 
 /** Read `?t=` as people write it: 90, 90s, 1m30s, 1h2m3s. */

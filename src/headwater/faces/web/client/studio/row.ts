@@ -2,6 +2,7 @@
 import { studio as texts, visibility as visibilities } from "../../texts/en.json";
 import type { News, State, Video } from "../shared/api";
 import { say } from "../shared/texts";
+import { left } from "../shared/words";
 
 export type Visibility = Video["visibility"];
 export type SortKey = "title" | "state" | "visibility" | "added" | "space";
@@ -87,6 +88,9 @@ export class Row {
     bar.hidden = !BUSY.includes(news.state);
     if (news.state === "playable") bar.value = Math.floor(news.progress * 100);
     else if (news.state !== "uploading") bar.removeAttribute("value");
+    const time = this.part("[data-left]");
+    time.hidden = news.state !== "playable";
+    time.textContent = left(news.ready_in_s);
     if (news.state !== "failed") this.element.querySelector("[data-act=retry]")?.closest("form")?.remove();
   }
 }

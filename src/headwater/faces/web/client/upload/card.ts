@@ -4,7 +4,7 @@ import { upload as texts, visibility } from "../../texts/en.json";
 import { copy } from "../shared/copy";
 import { type Sentence, say } from "../shared/texts";
 import { toast } from "../shared/toast";
-import { size } from "../shared/words";
+import { left, size } from "../shared/words";
 import type { Uploads } from "./element";
 import type { Sending } from "./sending";
 
@@ -83,7 +83,7 @@ function status(item: Sending): string {
     case "processing":
       return texts.processing;
     case "playable":
-      return texts.playable;
+      return item.readyIn === null ? texts.playable : say(texts.playable_left, { left: left(item.readyIn) });
     case "ready":
       return texts.ready;
     case "failed":

@@ -27,6 +27,8 @@ export class Sending extends EventTarget {
   stage: Stage = "waiting";
   sent = 0;
   made = 0;
+  /** How long the rest of the making may take, null where nobody knows. */
+  readyIn: number | null = null;
   video = "";
   path = "";
   problem = "";
@@ -184,6 +186,7 @@ export class Sending extends EventTarget {
   hear(video: News): void {
     if (this.ended || (video.state === "uploading" && !this.isSent)) return;
     this.made = video.progress;
+    this.readyIn = video.ready_in_s;
     const canPlay = video.state === "playable" || video.state === "ready";
     if (video.stream && canPlay) this.poster = `/streams/${video.id}/${video.stream}/poster.jpg`;
     if (video.state === "failed") this.problem = video.failure?.reason ?? "";
