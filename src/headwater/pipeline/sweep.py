@@ -23,7 +23,7 @@ async def sweep(*, units: Units, blobs: Blobs, job: Job, undo_s: float) -> None:
 
     One that was restored and deleted again waits for the end of its new window of *undo_s*.
     """
-    async with units.reader() as work:
+    async with units.writer() as work:  # after a restore that is under way, and before any later
         video = await videos_repository.find(work.session, job.video)
         due = video is None or _due_at(video, undo_s) <= work.now
         keys = await removal_repository.extent_keys(work.session, job.video)
