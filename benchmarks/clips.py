@@ -17,6 +17,7 @@ Subjects = tuple[tuple[str, float, str], ...]  # name, seconds, rate
 FFMPEG: str = get_ffmpeg_exe()
 QUIET = (FFMPEG, "-v", "error", "-nostdin", "-y")
 NATURAL = (("crystal.mp4", 8.0, "30"), ("bigbuckbunny.mp4", 4.8, "25"))
+GLIMPSE = (("crystal.mp4", 4.0, "30"), ("bigbuckbunny.mp4", 4.8, "25"))
 FILM = (("crystal.mp4", 11.9, "30"), ("bigbuckbunny.mp4", 5.3, "25"), ("rabbit.webm", 7.7, "30"))
 FILL = "scale=1920:1080:force_original_aspect_ratio=increase:flags=lanczos,crop=1920:1080"
 NOISE = "noise=alls=4:allf=t+u"
@@ -34,6 +35,11 @@ class Clips:
         """Return 12 s of 1080p30 H.264 within 9 Mbit/s, stereo AAC, keyframes at 4 s."""
         name = "natural" if self.footage else "drawn"
         return self._once(f"scene-{name}.mp4", self._film_scene)
+
+    def glimpse(self) -> Path:
+        """Return 8 s of the same kind: two subjects, two segments."""
+        name = "natural" if self.footage else "drawn"
+        return self._once(f"glimpse-{name}.mp4", lambda path: self._film_scene(path, GLIMPSE, 8))
 
     def film(self) -> Path:
         """Return 24 s of the same kind: three subjects, six segments; drawn ones all the same."""

@@ -15,7 +15,7 @@ Point = tuple[float, float]  # bits per second, quality
 COLOURS = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 COPIED = ("-map", "0:v", "-c", "copy", "-f", "null", "-")
 Floats = npt.NDArray[np.float64]
-EVERY = 4  # VMAF of every so many frames; its features cost more than any encode here
+EVERY = 6  # VMAF of every so many frames; its features cost more than any encode here
 
 
 def vmaf(paths: Sequence[Path], source: Path) -> list[float]:

@@ -26,7 +26,7 @@ STEPS = (-3.0, 0.0, 3.0, 6.0)  # added to CRF; the caps follow, 6 being half the
 
 
 def measure(clips: Clips, folder: Path) -> list[Row]:
-    source = clips.scene()
+    source = clips.glimpse()
     return asyncio.run(_measure(source, source.read_bytes(), folder))
 
 
