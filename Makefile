@@ -44,7 +44,7 @@ bench: $(STAMPS)/test $(STAMPS)/web ## measure time to playable, codec cost, del
 
 drills: $(STAMPS)/test $(STAMPS)/web ## the long faults: kills at every moment, full disks, hostile files
 	@sh tools/test_programs.sh
-	@HEADWATER_DRILLS=1 $(BIN)/python -m pytest -q tests/drills $(ARGS) </dev/null
+	@HEADWATER_DRILLS=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=3600 tests/drills tests/hostile $(ARGS) </dev/null
 
 lock: $(STAMPS)/test ## resolve the locks anew from pyproject.toml
 	@$(LOCK) --group build --output-file requirements.txt >/dev/null
