@@ -10,7 +10,7 @@ import anyio
 import pytest
 from xxhash import xxh3_128
 
-from headwater.engines.blobs import aligned
+from headwater.engines.blobs import aligned, filesystem
 from headwater.engines.blobs.draft import FOOTER_BYTES
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.parts import checked
@@ -88,6 +88,33 @@ async def test_drafts_of_the_dead_go_and_of_the_living_stay(tmp_path: Path) -> N
     assert files(tmp_path) == ["blobs/a"]
     living.close()
     assert list((tmp_path / "drafts").iterdir()) == []
+
+
+async def test_a_folder_that_another_process_removed_is_made_durable_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name was on the disk once, and is not any more."""
+    synced: list[str] = []
+    sync = filesystem._sync
+
+    def keep(folder: str) -> None:
+        synced.append(Path(folder).name)
+        sync(folder)
+
+    monkeypatch.setattr(filesystem, "_sync", keep)
+    blobs, other = FileBlobs(tmp_path, secret=b""), FileBlobs(tmp_path, secret=b"")
+    for number in range(2):
+        await blobs.put_absent(BlobKey(f"v/g/{number}"), b"segment")
+    assert synced == ["g", "v", "blobs", "g"]
+
+    for number in range(2):
+        await other.delete(BlobKey(f"v/g/{number}"))
+    synced.clear()
+    await blobs.put_absent(BlobKey("v/g/2"), b"segment")
+
+    assert synced == ["g", "v", "blobs"]
+    blobs.close()
+    other.close()
 
 
 async def test_cold_pages_come_through_a_thread(tmp_path: Path) -> None:

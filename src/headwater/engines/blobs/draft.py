@@ -12,8 +12,9 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from xxhash import xxh3_128
 
@@ -25,7 +26,6 @@ from headwater.model.errors import InvalidInput, StorageFull, Unavailable
 MARK = b"hwblob3\n"
 FOOTER_BYTES = len(MARK) + xxh3_128().digest_size
 FOLDER = "no blob key may be a folder of another"
-SyncFolder = Callable[[str], None]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -50,6 +50,12 @@ def stored_by(size: int, footer: bytes) -> Stored:
     if size < 0 or len(footer) != FOOTER_BYTES or not footer.startswith(MARK):
         raise Unavailable("a blob is damaged: its file does not end as we wrote it")
     return Stored(size, footer[len(MARK) :].hex())
+
+
+class SyncFolder(Protocol):
+    def __call__(self, folder: str, *, is_new: bool) -> None:
+        """Make the names in *folder* durable, and of one that *is_new* those that lead to it."""
+        ...
 
 
 class Drafts:
@@ -98,6 +104,7 @@ class Draft:
 
     _descriptor = -1
     _long: AlignedFile | None = None
+    _made_folder = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -133,7 +140,7 @@ class Draft:
             _write_all(self._descriptor, MARK + digest)
             os.fdatasync(self._descriptor)
             winner = None if self._link(path) else self._winner(path)
-            sync_folder(os.path.dirname(path))  # noqa: PTH120 (a hot path)
+            sync_folder(os.path.dirname(path), is_new=self._made_folder)  # noqa: PTH120 (hot)
         self.discard()
         return winner or Stored(self._size, digest.hex(), won=True)
 
@@ -165,6 +172,7 @@ class Draft:
             except FileExistsError:
                 return False
             except FileNotFoundError:  # a first blob there, or the folder was emptied just now
+                self._made_folder = True
                 _make_folder(os.path.dirname(path))  # noqa: PTH120
             except NotADirectoryError:
                 raise InvalidInput(FOLDER) from None

@@ -94,7 +94,7 @@ class FileBlobs:
     def _put(self, path: str, body: bytes) -> Stored:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             there = stored_at(path)
-            self._sync_folder(os.path.dirname(path))  # noqa: PTH120
+            self._sync_folder(os.path.dirname(path), is_new=False)  # noqa: PTH120
             return there
         draft = self._drafts.new()
         try:
@@ -167,14 +167,15 @@ class FileBlobs:
                     with contextlib.suppress(FileNotFoundError):
                         yield BlobKey(key), os.stat(path).st_size - FOOTER_BYTES  # noqa: PTH116
 
-    def _sync_folder(self, folder: str) -> None:
+    def _sync_folder(self, folder: str, *, is_new: bool) -> None:
         """Make the names in *folder* durable, and once in this process those that lead to it.
 
         Whoever made a folder may not have synced its name yet, so having found it is not enough.
+        One that *is_new* may be known all the same: another process emptied and removed it.
         """
         _sync(folder)
         with self._synced_lock:
-            known = folder in self._synced
+            known = folder in self._synced and not is_new
             if len(self._synced) > 10_000:  # bounds memory; forgetting only costs a sync
                 self._synced.clear()
         above = folder
