@@ -486,7 +486,7 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
     from headwater.faces.web.site import Site
 
     beside = Beside(tus_document.paths(), tus_document.schemas())
-    site = Site(faces, warms=core.settings.warm)
+    site = Site(faces, warms=core.settings.warm, undo_s=core.settings.undo_s)
     return asgi.create_app(
         faces,
         {

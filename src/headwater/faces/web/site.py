@@ -63,15 +63,18 @@ class Visitor:
 class Site:
     """The pages' own services beside the face's; one per process.
 
-    *warms* says which rungs are made ahead of being watched, so that the player knows what waits.
+    *warms* says which rungs are made ahead of being watched, so that the player knows what waits;
+    *undo_s* how long a deletion can be taken back.
 
     Raises:
         SettingsError: the scripts and styles are not built.
     """
 
-    def __init__(self, faces: Faces, *, warms: Literal["all", "low", "none"]) -> None:
+    def __init__(
+        self, faces: Faces, *, warms: Literal["all", "low", "none"], undo_s: float
+    ) -> None:
         self.faces = faces
-        self.warms = warms
+        self.warms, self.undo_s = warms, undo_s
         self.texts = Texts()
         environment = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -70,9 +70,10 @@ async def _watch(site: Site, request: Request) -> Response:
 def _deleted(site: Site, request: Request, video: Video) -> Response:
     """Say to who may still see it that it was deleted, and offer the way back while there is one.
 
-    Raises Gone for everybody else.
+    Raises Gone for everybody else, and once its undo window is over.
     """
-    if not may_edit(actor_of(request), video):
+    over = video.deleted_at is None or video.deleted_at + site.undo_s <= site.now
+    if over or not may_edit(actor_of(request), video):
         raise Gone("This video was deleted.")
     return site.render(
         request,
