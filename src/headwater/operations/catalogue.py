@@ -25,7 +25,17 @@ from headwater.operations.operation import (
     Primary,
     Stale,
 )
-from headwater.pipeline import advance, compact, demanding, evict, retry_job, space, sweep, tidy
+from headwater.pipeline import (
+    advance,
+    compact,
+    demanding,
+    evict,
+    leasing,
+    retry_job,
+    space,
+    sweep,
+    tidy,
+)
 from headwater.uploads import (
     append_upload,
     complete_upload,
@@ -510,7 +520,7 @@ PIPELINE = (
     ),
     _step(
         "pipeline.get_source",
-        advance.get_source,
+        leasing.get_source,
         reads=True,
         because="Bytes never meet metadata: a source is a list of extents in a row.",
     ),
@@ -546,31 +556,31 @@ PIPELINE = (
     ),
     _step(
         "pipeline.open_generation",
-        advance.open_generation,
+        leasing.open_generation,
         reads=True,
         because="A segment is a function of source, plan, track and index: here are the first two.",
     ),
     _step(
         "pipeline.current_generation",
-        advance.current_generation,
+        leasing.current_generation,
         reads=True,
         because="Warming an older generation would make what nobody asks for.",
     ),
     _step(
         "pipeline.take_leases",
-        advance.take_leases,
+        leasing.take_leases,
         reads=False,
         because="Many miss at once: one makes the segment, the rest wait for it.",
     ),
     _step(
         "pipeline.release_leases",
-        advance.release_leases,
+        leasing.release_leases,
         reads=False,
         because="What could not be made is free for the next who asks, before the lease ends.",
     ),
     _step(
         "pipeline.record_segments",
-        advance.record_segments,
+        leasing.record_segments,
         reads=False,
         because="The bitmap follows the store; whoever waits hears of it with the commit.",
     ),

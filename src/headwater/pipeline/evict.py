@@ -22,8 +22,8 @@ from headwater.pipeline import (
     leases_repository,
     space_repository,
 )
-from headwater.pipeline.advance import LEASE_S
 from headwater.pipeline.keys import FIRST_RUN, segment_key
+from headwater.pipeline.leasing import LEASE_S
 from headwater.pipeline.space_repository import Cold
 from headwater.planning.document import decode_plan
 

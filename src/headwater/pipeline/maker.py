@@ -19,9 +19,9 @@ from headwater.model.ids import GenerationId, TrackId
 from headwater.model.plan import Plan
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
 from headwater.pipeline import bitmap
-from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import FIRST_RUN, INIT, PICTURES, blob_key
+from headwater.pipeline.leasing import Opened
 from headwater.pipeline.make_picture import make_picture
 from headwater.pipeline.make_run import make_run
 from headwater.pipeline.make_segment import Made, make_init, make_segments

@@ -9,8 +9,8 @@ import anyio
 
 from headwater.engines.blobs.port import Blobs
 from headwater.model.ids import GenerationId, VideoId
-from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
+from headwater.pipeline.leasing import Opened
 from headwater.pipeline.material import Material
 from headwater.planning.document import decode_plan
 

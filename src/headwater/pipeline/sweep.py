@@ -15,7 +15,7 @@ from headwater.model.ids import VideoId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Video
 from headwater.pipeline import generations_repository, jobs_repository, removal_repository
-from headwater.pipeline.advance import LEASE_S
+from headwater.pipeline.leasing import LEASE_S
 
 
 async def sweep(*, units: Units, blobs: Blobs, job: Job, undo_s: float) -> None:

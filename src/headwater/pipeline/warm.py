@@ -13,9 +13,9 @@ from headwater.model.ids import GenerationId, TrackId
 from headwater.model.job import Job
 from headwater.model.plan import Plan
 from headwater.pipeline import bitmap
-from headwater.pipeline.advance import Opened
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import INIT, PICTURES
+from headwater.pipeline.leasing import Opened
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.together import each
 from headwater.planning.pictures import storyboard
