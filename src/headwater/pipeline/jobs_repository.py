@@ -18,13 +18,14 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
     update,
 )
 
 from headwater.engines.database.port import Session
-from headwater.engines.database.schema import jobs
+from headwater.engines.database.schema import jobs, videos
 from headwater.engines.entropy import ordered_id
 from headwater.forces.backoff import pause_s
 from headwater.model.errors import Conflict, NotFound
@@ -113,7 +114,16 @@ def _next_owner(kinds: Sequence[JobKind], now: float) -> ScalarSelect[str]:
 
 
 def _is_ready(kinds: Sequence[JobKind], now: float) -> ColumnElement[bool]:
-    return and_(jobs.c.state == JobState.QUEUED, jobs.c.kind.in_(kinds), jobs.c.run_at <= now)
+    """Say which jobs can be begun: of a deleted video the sweep alone, until it is restored."""
+    deleted = select(videos.c.id).where(
+        videos.c.id == jobs.c.video, videos.c.deleted_at.is_not(None)
+    )
+    return and_(
+        jobs.c.state == JobState.QUEUED,
+        jobs.c.kind.in_(kinds),
+        jobs.c.run_at <= now,
+        or_(jobs.c.kind == JobKind.SWEEP, not_(deleted.correlate(jobs).exists())),
+    )
 
 
 async def lease_next(
