@@ -45,13 +45,24 @@ class Demanded:
         """*at_once* codec processes may be urgent; the others take their *turn_to_warm*."""
         self._ask, self._maker, self._woke = ask, maker, woke
         self._urgent, self._turn_to_warm = anyio.Semaphore(at_once), turn_to_warm
-        self._busy: set[tuple[Name, bool]] = set()
+        self._busy: dict[tuple[Name, bool], anyio.CancelScope] = {}
         self._waits: dict[Name, float] = {}  # since when for who makes it in the background
         self._failed: dict[Name, tuple[int, float]] = {}  # how often, and until when it rests
 
     @property
     def is_busy(self) -> bool:
         return bool(self._busy)
+
+    @property
+    def waited_for(self) -> int:
+        """How many things are being made that somebody waits for."""
+        return sum(urgent for _, urgent in self._busy)
+
+    def drop_ahead(self) -> None:
+        """Stop what is only made ahead of those who watch."""
+        for (_, urgent), scope in self._busy.items():
+            if not urgent:
+                scope.cancel()
 
     async def take(self, group: TaskGroup) -> None:
         """Start a task in *group* for every demand that has none, if it is its time."""
@@ -64,8 +75,16 @@ class Demanded:
                 continue
             if not urgent and (waited_for or (name, False) in self._busy):
                 continue
-            self._busy.add((name, urgent))
-            group.start_soon(self._serve, demand)
+            scope = self._busy[name, urgent] = anyio.CancelScope()
+            group.start_soon(self._serve_within, scope, demand)
+
+    async def _serve_within(self, scope: anyio.CancelScope, demand: Demand) -> None:
+        try:
+            with scope:
+                await self._serve(demand)
+        finally:
+            del self._busy[_name(demand), demand.rank == 0]
+            self._woke()
 
     async def _serve(self, demand: Demand) -> None:
         try:
@@ -80,9 +99,6 @@ class Demanded:
         except HeadwaterError as error:  # an engine is away
             log.warning("demand.failed", name=_name(demand), error=str(error), code=error.code)
             await anyio.sleep(OTHERS_S)
-        finally:
-            self._busy.discard((_name(demand), demand.rank == 0))
-            self._woke()
 
     async def _try(self, demand: Demand, work: Name) -> bool:
         """Make it; False if others are at it. Raises Gone."""

@@ -197,7 +197,9 @@ async def yield_back(
     )
 
 
-async def postpone(session: Session, id: JobId, *, run_at: float, error: str, now: float) -> None:
+async def postpone(
+    session: Session, id: JobId, *, run_at: float, error: str | None, now: float
+) -> None:
     """Return a leased job that cannot be done now through no fault of its own."""
     await session.execute(
         update(jobs)

@@ -2,7 +2,7 @@
 
 Flow      notices and a slow poll wake it → demands first, each at once → jobs, fair between owners.
 Promises  an urgent encode never waits for a warm one; what a dead worker held comes back with its
-          lease; draining finishes what is being made and returns the rest.
+          lease; draining finishes what somebody waits for and returns the rest.
 """
 
 import contextlib
@@ -96,9 +96,26 @@ class Worker:
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
-        """Take nothing new; run() returns when what is being made is done."""
+        """Take nothing new and drop what nobody waits for; run() returns when the rest is done."""
         self._stopping.set()
+        self._drop()
         self._wake()
+
+    def _drop(self) -> None:
+        self._demanded.drop_ahead()
+        for job, scope in self._runs.values():
+            if job.kind is not JobKind.PLAN:
+                scope.cancel()
+
+    @property
+    def waits_for(self) -> list[str]:
+        """What is being made that somebody waits for, in words; empty if nothing is."""
+        plans = sum(job.kind is JobKind.PLAN for job, _ in self._runs.values())
+        segments = self._demanded.waited_for
+        return [
+            *([f"segments that viewers wait for: {segments}"] if segments else ()),
+            *([f"uploads becoming playable: {plans}"] if plans else ()),
+        ]
 
     def _wake(self) -> None:
         self._woken.set()
@@ -116,6 +133,7 @@ class Worker:
                     log.warning("worker.look", error=str(error), code=error.code)
                 with anyio.move_on_after(POLL_S):
                     await self._woken.wait()
+            self._drop()  # what was taken while stop() was called
             while self._demanded.is_busy or self._runs:
                 with anyio.move_on_after(POLL_S):
                     self._woken = anyio.Event()
@@ -181,16 +199,27 @@ class Worker:
             group.start_soon(self._run_job, run)
 
     async def _run_job(self, run: object) -> None:
-        """Do a job; what cannot even be told to the database comes back with its lease."""
+        """Do a job; what cannot even be told to the database comes back with its lease.
+
+        One that a stop breaks off waits for the next worker, as if nobody had taken it.
+        """
         job, scope = self._runs[run]
+        is_ended = False
         try:
             with scope:
                 await self._do(job)
+                is_ended = True
         except HeadwaterError as error:
             log.warning("job.left", job=job.id, kind=job.kind, error=str(error), code=error.code)
         finally:
+            if self._stopping.is_set() and not is_ended:
+                await self._give_back(job)
             del self._runs[run]
             self._woken.set()
+
+    async def _give_back(self, job: Job) -> None:
+        with anyio.CancelScope(shield=True), contextlib.suppress(HeadwaterError):
+            await self._ask("pipeline.postpone_job", job=job, error=None, pause_s=0.0)
 
     async def _do(self, job: Job) -> None:
         try:
