@@ -47,6 +47,19 @@ def test_what_cannot_be_is_refused_by_name(
         load()
 
 
+def test_all_that_is_wrong_is_said_at_once_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"HEADWATER_PROT": "1", "HEADWATER_PORT": "abc", "HEADWATER_WARM": "some"}
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as raised:
+        load()
+
+    for said in ("HEADWATER_PROT is", "HEADWATER_PORT=abc: ", "HEADWATER_WARM=some: "):
+        assert said in str(raised.value)
+    assert "Value error" not in str(raised.value)
+
+
 @pytest.mark.parametrize("text", ["prot = 1", "port =", 'data = "elsewhere"', "port = 'x'"])
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)

@@ -9,13 +9,16 @@ import os
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from headwater.model.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "HEADWATER_"
 FILE = "headwater.toml"
@@ -176,6 +179,12 @@ class Settings(BaseSettings):
         return self.public_url.startswith("https://")
 
     @property
+    def local_address(self) -> str:
+        """What to type into a browser on this machine."""
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def proxy_networks(self) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
 
@@ -184,19 +193,29 @@ def load(**overrides: Any) -> Settings:
     """Return the settings; *overrides* (the command line) are strongest, None means not given.
 
     Raises:
-        SettingsError: an unknown name or a value that cannot be, in one sentence with the name.
+        SettingsError: unknown names and values that cannot be, a sentence with the name for each.
     """
-    _refuse_unknown_variables()
+    faults = _unknown_variables()
     merged: dict[str, Any] = {}
     for _, values in _layers(overrides):
         merged |= values
     try:
-        return Settings(**merged)
+        settings = Settings(**merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"{PREFIX}{name.upper()}: " if name else ""
-        raise SettingsError(f"{where}{first['msg']}") from None
+        faults += [_sentence(fault) for fault in error.errors()]
+    if faults:
+        raise SettingsError(" ".join(faults))
+    return settings
+
+
+def _sentence(fault: "ErrorDetails") -> str:
+    """Say which setting it is, what it was set to, and what is wrong with that."""
+    wrong = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return f"{wrong}."
+    name = str(fault["loc"][0])
+    value = f"={fault['input']}" if Settings.model_fields[name].repr else ""
+    return f"{PREFIX}{name.upper()}{value}: {wrong[0].lower()}{wrong[1:]}."
 
 
 def origins(**overrides: Any) -> dict[str, str]:
@@ -225,6 +244,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except PermissionError as error:
+        if not os.access(path.parent, os.X_OK):
+            return {}  # who opens the data folder says so
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None
     unknown = found.keys() - Settings.model_fields.keys()
@@ -235,9 +258,11 @@ def _read_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _refuse_unknown_variables() -> None:
+def _unknown_variables() -> list[str]:
     """A typo in a variable's name would otherwise be a setting silently not set."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHERS
-    for name in os.environ:  # noqa: TID251
-        if name.startswith(PREFIX) and name not in known:
-            raise SettingsError(f"{name} is not a setting; `headwater settings` lists them.")
+    return [
+        f"{name} is not a setting; `headwater settings` lists them."
+        for name in os.environ  # noqa: TID251
+        if name.startswith(PREFIX) and name not in known
+    ]
