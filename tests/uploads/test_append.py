@@ -64,11 +64,19 @@ async def test_a_body_is_cut_into_parts(system: System) -> None:
     assert sorted(sizes) == [12_345, appending.PART_BYTES, appending.PART_BYTES]
 
 
-async def test_an_empty_upload_is_complete_at_once(system: System) -> None:
-    """Clients send no PATCH for nothing."""
-    upload = await system.create(0)
-    assert upload.completed_at is not None
-    assert await system.source(upload) == b""
+async def test_an_empty_file_is_refused(system: System) -> None:
+    """tus allows a creation of no bytes, and allows to refuse one: a video has some.
+
+    A part of a concatenation may have none, and is complete at once, as clients send no PATCH for
+    nothing; all of them together may not.
+    """
+    with pytest.raises(InvalidInput, match="empty"):
+        await system.create(0)
+    part = await system.create(0, partial=True)
+    assert part.completed_at is not None
+
+    with pytest.raises(InvalidInput, match="empty"):
+        await system.ask("uploads.concatenate", parts=[part.id], metadata={})
 
 
 async def test_completing_twice_changes_nothing(system: System) -> None:

@@ -11,7 +11,7 @@ from headwater.model.upload import Extent, Upload
 from headwater.uploads import naming, repository
 from headwater.uploads.access import get_upload
 from headwater.uploads.become_video import become_video
-from headwater.uploads.create_upload import UPLOAD_ID_LENGTH, add_video, require_uploader
+from headwater.uploads.create_upload import EMPTY, UPLOAD_ID_LENGTH, add_video, require_uploader
 from headwater.uploads.room import UploadLimits
 
 MOST_PARTS = 1000
@@ -27,7 +27,7 @@ async def concatenate_uploads(
     """Complete a new upload out of *parts*, in their order; each belongs to it from then on.
 
     Raises:
-        InvalidInput: no parts, too many, one twice, or one that is not partial.
+        InvalidInput: no parts, too many, one twice, one that is not partial, or no bytes in all.
         UploadIncomplete: one of them is not finished.
         Conflict: one is part of another upload already.
         TooLarge: together they pass the limit for files.
@@ -41,6 +41,8 @@ async def concatenate_uploads(
         await _require_usable(work, part)
         extents += [extent for _, extent in await repository.extents_from(work.session, part)]
     length = sum(extent.size for extent in extents)
+    if not length:
+        raise InvalidInput(EMPTY)
     if length > upload_limits.file_limit_bytes:
         raise TooLarge(f"A file may have at most {upload_limits.file_limit_bytes} bytes here.")
 

