@@ -1,14 +1,17 @@
 """Our sample tables of MP4 and MOV say what ffmpeg's demuxer says."""
 
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from headwater.containers.isobmff import read_index
-from headwater.containers.table import TrackTable
+from headwater.containers.limits import cut_to_bytes
+from headwater.containers.table import SourceIndex, TrackTable
 from headwater.model.errors import UnreadableMedia
 from tests.containers.boxes import TWO_HOURS, long_movie, movie
 from tests.containers.material import (
@@ -155,6 +158,21 @@ def test_a_file_cut_short_ends_at_its_last_whole_sample(clip: Clip) -> None:
         assert int((after.offsets + after.sizes).max()) <= cut.size
         following = len(after.sizes)
         assert int(before.offsets[following] + before.sizes[following]) > cut.size
+
+
+def test_what_stops_together_is_said_once(clip: Clip) -> None:
+    """The index says where the bytes end; a track is named only if it ends well before the rest."""
+    whole = clip("moov_first.mp4").read_bytes()
+    assert read_index(MemoryReader(whole[: len(whole) * 2 // 3])).notes == ()
+
+    both = read_index(FileReader(clip("moov_first.mp4")))
+    picture = next(table for table in both.tracks if table.kind == "video")
+    beyond = (np.arange(len(picture.sizes)) >= len(picture.sizes) // 2) * len(whole)
+    halved = replace(picture, offsets=picture.offsets + beyond)
+    tables = (halved, *(table for table in both.tracks if table is not picture))
+    index = SourceIndex(family="isobmff", tracks=tables)
+    (note,) = cut_to_bytes(index, len(whole)).notes
+    assert re.fullmatch(r"The picture stops after \d\.\d s\.", note)
 
 
 def test_a_torn_fragment_is_left_out(clip: Clip) -> None:

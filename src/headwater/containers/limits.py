@@ -3,6 +3,7 @@
 A day of 50 fps is 4.3 million pictures; a day of AAC at 48 kHz 4 million frames.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ MAX_SAMPLES = 5_000_000
 MAX_ALL_SAMPLES = 10_000_000  # some 400 MB of tables, and every copy made of one is of one track
 MAX_TRACKS = 64
 MAX_INDEX_BYTES = 256 << 20
+UNEVEN_S = 1.0  # tracks that end further apart are told apart; nearer, the file's end is said once
+TENTHS_BELOW_S = 10.0
 
 
 def check_count(count: int) -> None:
@@ -30,6 +33,7 @@ def cut_to_bytes(index: SourceIndex, size: int) -> SourceIndex:
     One before it that is not, its place or size damaged, stays as a sample of nothing.
     """
     tracks: list[TrackTable] = []
+    cut: list[TrackTable] = []
     ends: list[float] = [] if index.truncated_at_s is None else [index.truncated_at_s]
     notes = list(index.notes)
     for table in index.tracks:
@@ -43,16 +47,34 @@ def cut_to_bytes(index: SourceIndex, size: int) -> SourceIndex:
         if table.kind == "other":
             continue
         if last < len(sound):
-            ends.append(end_s(kept))
-            notes.append(f"Track {table.number} ends early: its bytes are not in the file.")
+            cut.append(kept)
         if not sound[:last].all():
-            notes.append(f"Parts of track {table.number} are damaged: they are not in the file.")
+            notes.append(f"Parts of the {_part_of(table)} are damaged or missing.")
+    ends += map(end_s, cut)
+    notes += _early(cut, tracks)
     return SourceIndex(
         family=index.family,
         tracks=tuple(tracks),
         truncated_at_s=min(ends) if ends else None,
         notes=tuple(notes),
     )
+
+
+def in_seconds(seconds: float) -> str:
+    """Say a moment as exactly as it matters: tenths while it is short."""
+    return f"{seconds:.1f} s" if seconds < TENTHS_BELOW_S else f"{seconds:.0f} s"
+
+
+def _early(cut: Sequence[TrackTable], tracks: Sequence[TrackTable]) -> Iterator[str]:
+    """Name those of *cut* that end well before the longest of *tracks*."""
+    longest_s = max((end_s(table) for table in tracks if table.kind != "other"), default=0.0)
+    for table in cut:
+        if end_s(table) < longest_s - UNEVEN_S:
+            yield f"The {_part_of(table)} stops after {in_seconds(end_s(table))}."
+
+
+def _part_of(table: TrackTable) -> str:
+    return "picture" if table.kind == "video" else "sound"
 
 
 def _emptied(table: TrackTable, lost: Bools) -> TrackTable:

@@ -27,11 +27,19 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
+ENGINE = "engine"  # the code of a failure that is ours; every other one is the file's
+
+
 class Failure(msgspec.Struct, frozen=True):
     """Why a video failed: *code* for machines, *reason* one sentence a person understands."""
 
     code: str
     reason: str
+
+    @property
+    def may_pass(self) -> bool:
+        """Say whether the same file may be made when it is tried again."""
+        return self.code == ENGINE
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from headwater.containers.limits import in_seconds
 from headwater.engines.work import Work
 from headwater.library import changes, streams_repository, videos_repository
 from headwater.model.errors import Gone
 from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
 from headwater.model.job import Job, JobKind, JobState
 from headwater.model.plan import Plan
-from headwater.model.video import Failure, VideoState
+from headwater.model.video import ENGINE, Failure, VideoState
 from headwater.pipeline import (
     bitmap,
     generations_repository,
@@ -29,7 +30,7 @@ from headwater.planning.document import decode_plan
 MOST_SENTENCES = 3  # a file broken everywhere says much the same again and again
 PLAN_AGAIN_S = 600.0  # after planning anew failed for good, or came to nothing
 MOST_PLANS = 4  # in that time: the first, one without a copy, one of another encoder, and one more
-STOPPED = Failure("engine", "Processing stopped with an error on our side. It can be tried again.")
+STOPPED = Failure(ENGINE, "Processing stopped with an error on our side. It can be tried again.")
 
 
 async def lease_job(*, work: Work, holder: str, kinds: Sequence[JobKind]) -> Job | None:
@@ -136,7 +137,7 @@ def damage_note(plan: Plan, damaged: int = 0) -> str | None:
     """Return what the owner should know of the file, in sentences; None if all is well."""
     said = []
     if plan.ends_early_s is not None:
-        said.append(f"The file stops after {plan.ends_early_s:.0f} s: its end is missing.")
+        said.append(f"The file stops after {in_seconds(plan.ends_early_s)}; its end is missing.")
     if damaged:
         said.append("Some parts of the file are damaged and show the last good picture or silence.")
     return " ".join([*said, *dict.fromkeys(plan.notes)][:MOST_SENTENCES]) or None
@@ -155,8 +156,11 @@ async def _fail_video(work: Work, video: VideoId, failure: Failure) -> None:
         await changes.change(work, video, state=VideoState.FAILED, failure=failure)
 
 
-async def postpone_job(*, work: Work, job: Job, error: str, pause_s: float) -> None:
-    """Give *job* back until later: what it lacks is not its own fault, as room on the disk."""
+async def postpone_job(*, work: Work, job: Job, error: str | None, pause_s: float) -> None:
+    """Give *job* back until later: what it lacks is not its own fault, as room on the disk.
+
+    *error* None: nothing was wrong, its worker stops.
+    """
     await jobs_repository.postpone(
         work.session, job.id, run_at=work.now + pause_s, error=error, now=work.now
     )
