@@ -9,10 +9,17 @@ from headwater.engines.entropy import ordered_id, secret_token
 from headwater.engines.work import Units, Work
 from headwater.model.account import Account, SignedIn, Usage
 from headwater.model.actor import Role
-from headwater.model.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
+from headwater.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    SettingsError,
+    Unauthenticated,
+)
 from headwater.model.ids import AccountId
 
-EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")  # RFC 5321 §4.5.3.1; only mail itself knows more
+DOMAIN = r"(?:localhost|(?=[^@\s]{1,189}\Z)[^@\s.]+(?:\.[^@\s.]+)+)"
+EMAIL = re.compile(rf"[^@\s]{{1,64}}@{DOMAIN}")  # RFC 5321 §4.5.3.1; only mail itself knows more
 NAME_CHARACTERS = 80
 
 
@@ -20,7 +27,7 @@ def clean_email(email: str) -> str:
     """Return the address as it is stored and compared. Raises InvalidInput."""
     cleaned = email.strip().lower()
     if not EMAIL.fullmatch(cleaned):
-        raise InvalidInput("That does not look like an e-mail address.")
+        raise InvalidInput("That does not look like an e-mail address: name@example.org does.")
     return cleaned
 
 
@@ -72,11 +79,17 @@ async def set_up(
 async def make_owner(
     *, units: Units, passwords: Passwords, email: str, password: str
 ) -> Account | None:
-    """Make the owner named by the settings; None when there is one already."""
+    """Make the owner named by the settings; None when there is one already.
+
+    Raises SettingsError if the address they name cannot be.
+    """
     async with units.reader() as work:
         if await accounts_repository.has_owner(work.session):
             return None
-    email = clean_email(email)
+    try:
+        email = clean_email(email)
+    except InvalidInput as error:
+        raise SettingsError(f"HEADWATER_OWNER_EMAIL: {error}") from None
     password_hash = await passwords.hash(password)
     async with units.writer() as work:
         if await accounts_repository.has_owner(work.session):

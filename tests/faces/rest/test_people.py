@@ -7,6 +7,7 @@ import pytest
 from headwater.access import proofs_repository
 from headwater.access.tokens import hash_of
 from headwater.compose import Core, open_core
+from headwater.model.errors import SettingsError
 from headwater.settings import load
 from tests.support.system import (
     EMAIL,
@@ -117,6 +118,37 @@ async def test_a_short_password_is_refused_before_the_link_is_used(tmp_path: Pat
         sent = {"token": token, "email": EMAIL, "password": "short"}
         assert (await http.post("/api/v1/setup", json=sent)).status_code == 422
         assert await core.ask("accounts.needs_setup", token=token)
+
+
+@pytest.mark.parametrize(
+    ("email", "status"),
+    [
+        ("notanemail@x", 422),
+        ("jo@@example.org", 422),
+        ("jo doe@example.org", 422),
+        ("jo@example..org", 422),
+        ("jo@.org", 422),
+        ("jo@example.", 422),
+        ("jo@localhost", 201),
+        ("jo+videos@mail.example.co.uk", 201),
+    ],
+)
+async def test_an_owner_has_a_plausible_address(tmp_path: Path, email: str, status: int) -> None:
+    """The same check for the API, the page and the setting; what was refused can be mended."""
+    async with (
+        open_core(load(data=tmp_path), passwords=quick_passwords()) as core,
+        client(core) as http,
+    ):
+        token = await core.ask("accounts.issue_setup_link")
+        sent = {"token": token, "email": email, "password": PASSWORD}
+        answer = await http.post("/api/v1/setup", json=sent)
+        if status == 422:
+            assert "does not look like an e-mail address" in answer.json()["detail"]
+            assert await core.ask("accounts.needs_setup", token=token)
+            with pytest.raises(SettingsError, match="HEADWATER_OWNER_EMAIL"):
+                await core.ask("accounts.make_owner", email=email, password=PASSWORD)
+
+    assert answer.status_code == status
 
 
 async def test_a_key_is_shown_once_and_can_be_revoked(core: Core) -> None:
