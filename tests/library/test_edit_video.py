@@ -6,7 +6,7 @@ from headwater.compose import Core
 from headwater.library import changes, streams_repository
 from headwater.library.list_videos import Page
 from headwater.model.actor import SYSTEM
-from headwater.model.errors import InvalidInput, StaleWrite, VideoNotFound
+from headwater.model.errors import Gone, InvalidInput, StaleWrite, VideoNotFound
 from headwater.model.ids import GenerationId, TrackId
 from headwater.model.video import Video, VideoState, Visibility
 from headwater.pipeline import generations_repository
@@ -124,3 +124,16 @@ async def test_own_lists_go_by_state_page_by_page(core: Core) -> None:
 async def test_a_page_has_a_sensible_size(core: Core, limit: int) -> None:
     with pytest.raises(InvalidInput):
         await core.runner.run("videos.list", NOBODY, limit=limit)
+
+
+async def test_a_deleted_video_is_edited_once_it_is_back(core: Core) -> None:
+    owner = await actor_of(core)
+    video = await add_video(core, owner)
+    await core.runner.run("videos.delete", owner, video_id=video.id)
+    with pytest.raises(Gone):
+        await core.runner.run("videos.edit", owner, video_id=video.id, title="Other")
+
+    await core.runner.run("videos.restore", owner, video_id=video.id)
+    edited = await core.runner.run("videos.edit", owner, video_id=video.id, title="Other")
+
+    assert edited.title == "Other"

@@ -7,7 +7,7 @@ import msgspec
 from headwater.access.decide import Action, require
 from headwater.engines.work import Work
 from headwater.library import changes, streams_repository, videos_repository
-from headwater.model.errors import InvalidInput, StaleWrite
+from headwater.model.errors import Gone, InvalidInput, StaleWrite
 from headwater.model.ids import VideoId
 from headwater.model.video import Video, Visibility
 
@@ -31,11 +31,14 @@ async def edit_video(
 
     Raises:
         VideoNotFound, Forbidden: not the caller's.
+        Gone: it was deleted; it can be edited once it is back.
         StaleWrite: *if_version* is not the version there is.
         InvalidInput: an empty or over-long title, an over-long description.
     """
     video = await videos_repository.get(work.session, video_id)
     require(work.actor, Action.VIDEO_EDIT, video)
+    if video.deleted_at is not None:
+        raise Gone("This video was deleted. Bring it back before you change it.")
     if if_version is not None and if_version != video.version:
         raise StaleWrite("Somebody changed this video meanwhile; look at it again first.")
 

@@ -160,7 +160,7 @@ def router(faces: Faces) -> APIRouter:
         videos.edit,
         methods=["PATCH"],
         openapi_extra=takes(VideoPatch),
-        **answers(VideoView, 400, 404, 412, 413, 415),
+        **answers(VideoView, 400, 404, 410, 412, 413, 415),
     )
     add(one, videos.delete, methods=["DELETE"], **answers(None, 404, status=204))
     add(f"{one}/restore", videos.restore, methods=["POST"], **answers(VideoView, 404, 410))
