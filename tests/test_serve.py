@@ -3,6 +3,7 @@
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from headwater.model.errors import SettingsError
 from headwater.roles import ROLES, SERVICES, free_port, refuse_taken
+from tests.cli.command import headwater
 from tests.cli.running import EMAIL, PASSWORD, serving
 
 PATIENCE_S = 20.0
@@ -48,6 +50,44 @@ def test_a_stopping_server_ends_streams_that_have_no_end(tmp_path: Path) -> None
                 assert events.read() == b""
         assert server.process.wait(PATIENCE_S) == 0
         assert time.monotonic() - started < 10
+
+
+def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
+    """The first waits for a request that is still arriving."""
+    with serving(tmp_path, *API, HEADWATER_DRAIN_S="60") as server:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port))) as slow:
+            slow.sendall(
+                b"POST /api/v1/session HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert slow.recv(1 << 10).startswith(b"HTTP/1.1 100")  # it waits for the body
+            server.process.send_signal(signal.SIGINT)
+            wait_until(lambda: any("stopping" in line for line in server.said))
+            assert server.process.poll() is None
+
+            server.process.send_signal(signal.SIGINT)
+
+            assert server.process.wait(PATIENCE_S) == 128 + signal.SIGINT
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_link_that_leads_nowhere_is_not_printed(tmp_path: Path) -> None:
+    """Somebody else has the port: a fresh server says so, and nothing else."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = headwater("serve", "--data", tmp_path / "data", "--port", port, *API)
+
+    assert answer.status == 2
+    assert answer.err == f"headwater: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
 
 
 def test_a_taken_address_is_refused_by_name() -> None:

@@ -6,6 +6,7 @@ only then. What starts in which order is in roles.py.
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ import structlog
 
 from headwater.access.pacing import Pacing
 from headwater.access.passwords import Passwords
-from headwater.access.secrets import shared_secret
+from headwater.access.secrets import PART_SIGNING, shared_secret
 from headwater.engines.blobs.port import Blobs, blob_key
 from headwater.engines.cache.port import Cache
 from headwater.engines.clock import Clock
@@ -33,7 +34,7 @@ from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.engines.reach import Reach
 from headwater.model.actor import SYSTEM
-from headwater.model.errors import Conflict, SettingsError
+from headwater.model.errors import Conflict, SettingsError, Unavailable
 from headwater.observe import logs
 from headwater.operations.run import Runner
 from headwater.operations.units import ActorUnits, Engines
@@ -72,10 +73,6 @@ class Core:
     runner: Runner
     tickets: "Tickets"
 
-    def sandbox_layers(self) -> list[tuple[str, bool, str]]:
-        """Return (name, works, detail) of each wall around the codec; none if it is not open."""
-        return [tuple(layer) for layer in getattr(self.media, "layers", ())]
-
     async def ask(self, name: str, /, **inputs: Any) -> Any:
         """Run an operation as the system."""
         return await self.runner.run(name, SYSTEM, **inputs)
@@ -83,6 +80,39 @@ class Core:
     async def secret(self, name: str) -> bytes:
         found: bytes = await self.ask("system.secret", of=name)
         return found
+
+
+# The data folder
+
+
+def make_data(folder: Path) -> None:
+    """Make *folder* if it is absent, for nobody else's eyes.
+
+    Raises:
+        SettingsError: it cannot be made or worked in; the sentence names it and says why.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        found_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "there is a file in its place" if found_file else error.strerror
+        raise SettingsError(
+            f"The data folder {folder} (HEADWATER_DATA or --data names it) cannot be used: "
+            f"{reason}."
+        ) from None
+
+
+def require_data(settings: Settings) -> None:
+    """Raise SettingsError unless the data folder holds what a server made; create nothing."""
+    if settings.data.exists():
+        make_data(settings.data)
+        if database_path(settings).is_file():
+            return
+    raise SettingsError(
+        f"There is no Headwater data in {settings.data} (HEADWATER_DATA or --data names it)."
+    )
 
 
 # Engines, by URL
@@ -147,14 +177,20 @@ async def open_media(settings: Settings) -> Media:
     """Open the codec. Raises Unavailable: it does not run, or not behind the walls asked for."""
     from headwater.engines.media.ffmpeg import FfmpegMedia
 
-    program = settings.ffmpeg
-    if not program:
-        from imageio_ffmpeg import get_ffmpeg_exe
-
-        program = get_ffmpeg_exe()
     waived = {"required": (), "none": ("network", "files")}
     waive = waived.get(settings.sandbox, (settings.sandbox,))
-    return await FfmpegMedia.open(program, waive=waive)
+    return await FfmpegMedia.open(_codec_program(settings), waive=waive)
+
+
+def _codec_program(settings: Settings) -> str:
+    if not settings.ffmpeg:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        program: str = get_ffmpeg_exe()
+        return program
+    if not Path(settings.ffmpeg).is_file():
+        raise Unavailable(f"HEADWATER_FFMPEG={settings.ffmpeg}: there is no such file.")
+    return settings.ffmpeg
 
 
 def _sqlite_path(url: str) -> Path:
@@ -195,7 +231,7 @@ async def open_core(
     """
     from headwater.operations.catalogue import CATALOGUE
 
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_data(settings.data)
     async with AsyncExitStack() as stack:
         clock = Clock()
         database = open_database(database_path(settings))
@@ -211,7 +247,7 @@ async def open_core(
             database=database, events=events, notices=notices, cache=cache, clock=clock
         )
         async with engines.writer(SYSTEM) as work:
-            signing = await shared_secret(work=work, of="part-signing")
+            signing = await shared_secret(work=work, of=PART_SIGNING)
         blobs = open_blobs(settings.blobs or f"file:{settings.data / 'blobs'}", secret=signing)
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
@@ -309,16 +345,27 @@ async def _serve(settings: Settings, role: str) -> None:
     if role not in roles.ROLES:
         raise SettingsError(f"There is no role {role}; there are {', '.join(sorted(roles.ROLES))}.")
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, _interrupt, stop)
     services = roles.ROLES[role]
     if "http" in services and not settings.port:
         settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
     codec = "worker" in services
     async with open_core(settings, role, codec=codec) as core:
         with _held(core):
-            await _welcome_owner(core)
+            if "http" in services:  # a link is printed only by whom it leads to
+                roles.refuse_taken(settings.host, settings.port)
+            await _welcome_owner(core, invites="http" in services)
             await roles.run_role(role, _services(core, stop), stop)
+
+
+def _interrupt(stop: asyncio.Event) -> None:
+    """Stop; whoever asks again does not want to wait: it is then as if the process was killed."""
+    if stop.is_set():
+        say("Stopped at once.")
+        os._exit(128 + signal.SIGINT)
+    stop.set()
 
 
 @contextlib.contextmanager
@@ -333,8 +380,8 @@ def _held(core: Core) -> Iterator[None]:
             stack.enter_context(holding(data, alone=alone))
         except Conflict:
             raise SettingsError(
-                f"Another server or worker is at work on {data}, and notices kept in the memory of "
-                "one process do not reach the other: start both with HEADWATER_NOTICES=table:."
+                f"Headwater already runs on {data}. Another process beside it would not be heard "
+                "while notices are kept in memory: start both with HEADWATER_NOTICES=table:."
             ) from None
         yield
 
@@ -414,6 +461,11 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
         yield
     finally:
         worker.stop()
+        if waits_for := worker.waits_for:
+            say(
+                f"Stopping after {', '.join(waits_for)}; "
+                f"at most {core.settings.drain_s:g} s. Ctrl-C again ends it at once."
+            )
         await asyncio.wait({task}, timeout=core.settings.drain_s)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -447,10 +499,8 @@ async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 def address_of(settings: Settings) -> str:
-    """Return the address to type into a browser on this machine, or the public one."""
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)  # noqa: S104
-    host = f"[{host}]" if ":" in host else host
-    return settings.public_url or f"http://{host}:{settings.port}"
+    """Return the address to type into a browser: the public one, or that on this machine."""
+    return settings.public_url or settings.local_address
 
 
 def say(line: str) -> None:
@@ -500,13 +550,12 @@ def open_app(core: Core, faces: "Faces") -> "ASGIApp":
     )
 
 
-async def _welcome_owner(core: Core) -> None:
-    """Make the owner the settings name, or print the one-time link while there is none."""
+async def _welcome_owner(core: Core, *, invites: bool) -> None:
+    """Make the owner the settings name; who *invites* prints the one-time link instead of one."""
     settings = core.settings
     if settings.owner_email:
         await core.ask(
             "accounts.make_owner", email=settings.owner_email, password=settings.owner_password
         )
-    token = await core.ask("accounts.issue_setup_link")
-    if token is not None:
+    if invites and (token := await core.ask("accounts.issue_setup_link")) is not None:
         say(f"Set this server up at {address_of(settings)}/setup?token={token}")

@@ -70,6 +70,7 @@ def test_who_would_not_be_heard_is_refused(
 
     assert answer.status == 2
     assert answer.err.count("\n") == 1
+    assert answer.err.startswith(f"headwater: Headwater already runs on {alone.data}.")
     assert "start both with HEADWATER_NOTICES=table:." in answer.err
     assert httpx.get(f"{alone.url}/health/ready").status_code == httpx.codes.OK
 

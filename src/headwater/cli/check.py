@@ -1,5 +1,6 @@
 """`headwater check`: is this machine fit, and what is missing."""
 
+import asyncio
 import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,37 +13,53 @@ from headwater.model.errors import HeadwaterError, Unavailable
 
 if TYPE_CHECKING:
     from headwater.compose import Core
+    from headwater.settings import Settings
 
 
 class Line(NamedTuple):
-    """One part of the answer; *is_ok* False makes the whole command fail."""
+    """One part of the answer; *is_ok* False makes the whole command fail; *lack* says how."""
 
     part: str
     is_ok: bool
     note: str
+    lack: str = "MISSING"
 
 
 def check(data: Data = None) -> None:
     """Try every engine and every layer of the codec sandbox; the status is 1 if one is missing."""
-    try:
-        lines: list[Line] = with_core(_lines, codec=True, role="all", data=data)
-    except Unavailable as error:  # the codec does not start; the rest is worth knowing
-        others: list[Line] = with_core(_lines, role="all", data=data)
-        lines = [*others, Line("codec", False, str(error))]
-    show(("part", "", "what"), ((line.part, _word(line), line.note) for line in lines))
+    from headwater.settings import load
+
+    settings = load(data=data)
+    lines = [*_machine(), *_engines(settings), *asyncio.run(_codec(settings))]
+    show(
+        ("part", "", "what"),
+        ((line.part, "ok" if line.is_ok else line.lack, line.note) for line in lines),
+    )
     if not all(line.is_ok for line in lines):
         raise typer.Exit(1)
 
 
-def _word(line: Line) -> str:
-    return "ok" if line.is_ok else "MISSING"
-
-
-async def _lines(core: "Core") -> list[Line]:
+def _machine() -> list[Line]:
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     return [
         Line("headwater", True, f"{version('headwater')}, Python {platform.python_version()}"),
         Line("system", True, system),
+    ]
+
+
+def _engines(settings: "Settings") -> list[Line]:
+    """Say what the data folder's engines answer, or why it cannot be opened."""
+    try:
+        found: list[Line] = with_core(_opened, role="all", data=settings.data)
+    except HeadwaterError as error:
+        return [Line("data", False, str(error))]
+    except OSError as error:
+        return [Line("data", False, f"{error.filename or settings.data}: {error.strerror}.")]
+    return found
+
+
+async def _opened(core: "Core") -> list[Line]:
+    return [
         await _database(core),
         *(
             Line(name, True, f"{type(engine).__name__}, reach: {engine.reach.name.lower()}")
@@ -54,16 +71,7 @@ async def _lines(core: "Core") -> list[Line]:
             )
         ),
         await _disk(core),
-        *_codec(core),
     ]
-
-
-def _codec(core: "Core") -> list[Line]:
-    if core.media is None:
-        return []
-    build = f"{core.media.build}, reach: {core.media.reach.name.lower()}"
-    layers = [Line(f"sandbox: {name}", ok, note) for name, ok, note in core.sandbox_layers()]
-    return [Line("codec", True, build), *layers]
 
 
 async def _database(core: "Core") -> Line:
@@ -78,4 +86,20 @@ async def _disk(core: "Core") -> Line:
     free_bytes = await core.blobs.free_bytes()
     floor_bytes = core.settings.free_floor_bytes
     note = f"{size(free_bytes)} free; uploads stop below {size(floor_bytes)}"
-    return Line("disk", free_bytes > floor_bytes, note)
+    return Line("disk", free_bytes > floor_bytes, note, lack="LOW")
+
+
+async def _codec(settings: "Settings") -> list[Line]:
+    from headwater.compose import open_media
+
+    try:
+        media = await open_media(settings)
+    except Unavailable as error:
+        return [Line("codec", False, str(error))]
+    return [
+        Line("codec", True, f"{media.build}, reach: {media.reach.name.lower()}"),
+        *(
+            Line(f"sandbox: {name}", works, note)
+            for name, works, note in getattr(media, "layers", ())
+        ),
+    ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.core import Data, with_core
+from headwater.cli.table import counted
 
 if TYPE_CHECKING:
     from headwater.compose import Core
@@ -50,14 +51,14 @@ def backup(
 
 def restore(folder: Folder, data: Data = None) -> None:
     """Bring a backup back into an empty data folder, every blob held against its hash."""
-    from headwater.compose import database_path, open_blobs, open_database
+    from headwater.compose import database_path, make_data, open_blobs, open_database
     from headwater.operations import backup as backups
     from headwater.settings import load
 
     settings = load(data=data)
     backups.read_note(folder)
     backups.refuse_used(settings.data)
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_data(settings.data)
 
     async def bring_back() -> "Backup":
         with _bar("restoring") as told:
@@ -79,7 +80,8 @@ def _blobs_url(folder: Path) -> str:
 
 def _say(done: str, note: "Backup") -> None:
     without = "" if note.segments else ", without segments (they are made again when asked for)"
-    print(f"{done}: {note.videos} videos, {note.blobs} blobs, {note.blob_bytes} bytes{without}.")
+    held = (counted(note.videos, "video"), counted(note.blobs, "blob"))
+    print(f"{done}: {', '.join(held)}, {counted(note.blob_bytes, 'byte')}{without}.")
 
 
 @contextmanager

@@ -20,23 +20,27 @@ Data = Annotated[
 def with_core(
     use: "Callable[[Core], Awaitable[Any]]",
     *,
-    codec: bool = False,
     role: str | None = None,
     **overrides: Any,
 ) -> Any:
     """Open the system the settings describe, let *use* work with it, and return its answer.
 
-    It is opened as for a command, or as a process of *role* would. *codec* also opens the media
-    engine, which takes a moment. *overrides* that are None were not typed, and leave the setting as
-    it is.
+    It is opened as for a command, or as a process of *role* would. *overrides* that are None were
+    not typed, and leave the setting as it is.
+
+    Raises:
+        SettingsError: no server has ever kept its data there, and nothing was made.
     """
     import asyncio
 
-    from headwater.compose import COMMAND, open_core
+    from headwater.compose import COMMAND, open_core, require_data
     from headwater.settings import load
 
+    settings = load(**overrides)
+    require_data(settings)
+
     async def opened() -> Any:
-        async with open_core(load(**overrides), role or COMMAND, codec=codec) as core:
+        async with open_core(settings, role or COMMAND) as core:
             return await use(core)
 
     return asyncio.run(opened())

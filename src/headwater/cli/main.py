@@ -4,6 +4,7 @@ The modules imported here are light; what a command needs it imports when it run
 `headwater --help` answers at once.
 """
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -58,9 +59,19 @@ app.command()(copies.restore)
 
 
 def main() -> None:
-    """Run the command line; what goes wrong ends in one plain sentence and a status."""
+    """Run the command line; what goes wrong ends in one plain sentence and a status.
+
+    What it makes on disk (the database holds keys and addresses of people) only its user may read.
+    """
+    os.umask(0o077)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # who read it has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
     except HeadwaterError as error:
         status = USAGE if isinstance(error, InvalidInput) else FAILED
         _give_up(str(error) or error.code, status)

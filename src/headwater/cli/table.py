@@ -1,14 +1,22 @@
 """A table on the terminal; plain columns where the output goes elsewhere."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 
-def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print *rows* under *columns*; piped, one row a line with tabs between, no heading."""
+def show(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "") -> None:
+    """Print *rows* under *columns*; piped, one row a line with tabs between, no heading.
+
+    Without rows *empty* goes to standard error: scripts count lines.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    rows = list(rows)
+    if not rows and empty:
+        print(empty, file=sys.stderr)
+        return
     console = Console()
     if not console.is_terminal:
         for row in rows:
@@ -25,6 +33,11 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def moment(at: float | None) -> str:
     """Return Unix seconds as people read them, in local time; "never" for None."""
     return "never" if at is None else f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 video", "2 videos"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def size(count: float) -> str:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from headwater.access import preferences_repository
+from headwater.access.secrets import PART_SIGNING
 from headwater.engines.blobs.port import BlobKey, Blobs, Stored, chunks_of
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
@@ -60,11 +62,13 @@ async def back_up(
     Doing it again into the same folder copies only what is new.
 
     Raises:
+        InvalidInput: *folder* holds the backup of another installation.
         Conflict: blobs kept vanishing while they were copied; try again at a quieter time.
         BlobNotFound: rows name a blob that is lost.
         ChecksumMismatch: a blob is not what was once stored, here or in the copy.
         StorageFull: the folder's disk takes no more.
     """
+    await _refuse_foreign(folder, database, open_database)
     (folder / NOTE).unlink(missing_ok=True)
     lost = ""
     for _ in range(ROUNDS):
@@ -126,6 +130,25 @@ async def restore(
             await backup_repository.release_all(session)
     draft.replace(rows)
     return note
+
+
+async def _refuse_foreign(folder: Path, database: Database, open_database: OpenDatabase) -> None:
+    """Raise InvalidInput if *folder* holds rows of an installation that is not *database*'s."""
+    if not (folder / ROWS).is_file():
+        return
+    async with opened(folder / ROWS, open_database) as kept:
+        theirs = await _identity(kept)
+    if theirs != await _identity(database):
+        raise InvalidInput(
+            f"{folder} holds the backup of another installation; name another folder, "
+            "or remove that one first."
+        )
+
+
+async def _identity(database: Database) -> bytes | None:
+    """Return what every copy of an installation shares, and no other has."""
+    async with database.reader() as session:
+        return await preferences_repository.find(session, PART_SIGNING)
 
 
 def refuse_used(folder: Path) -> None:
