@@ -1,10 +1,15 @@
 """Commands answer in plain sentences, with a status scripts can rely on."""
 
+import asyncio
 import json
+import subprocess
 from pathlib import Path
 
+import pytest
+
 from headwater.roles import free_port
-from tests.cli.command import headwater
+from tests.cli.command import COMMAND, bare_environment, headwater
+from tests.support.system import system
 
 HOST = "127.0.0.1"
 COMMANDS = (
@@ -34,7 +39,7 @@ def test_a_value_that_cannot_be_is_named() -> None:
     answer = headwater("settings", HEADWATER_PORT="many")
 
     assert answer.status == 2
-    assert "HEADWATER_PORT" in answer.err
+    assert "HEADWATER_PORT=many: " in answer.err
     assert "Traceback" not in answer.err
 
 
@@ -82,11 +87,85 @@ def test_an_upload_that_nobody_answers_fails_in_words(tmp_path: Path) -> None:
     assert answer.status == 1
     assert list(outcome) == [
         *("id", "state", "title", "watch_url", "hls_url", "dash_url"),
-        *("failure", "uploaded_s", "playable_s", "ready_s"),
+        *("failure", "damage", "uploaded_s", "playable_s", "ready_s"),
     ]
     assert outcome["failure"]["code"] == "unreachable"
     assert server in outcome["failure"]["reason"]
     assert outcome["title"] == "walk"
+
+
+@pytest.mark.parametrize("named", ["{server}", "http://{server}/"])
+def test_a_server_may_be_named_without_its_scheme(named: str, tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_bytes(b"bytes")
+    server = f"{HOST}:{free_port(HOST)}"
+    answer = headwater(
+        *("upload", tmp_path / "walk.mp4", "--key", "k"),
+        HEADWATER_SERVER=named.format(server=server),
+    )
+
+    assert f"http://{server} does not answer" in answer.out
+
+
+def test_without_a_server_the_one_of_this_machine_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_bytes(b"bytes")
+    port = str(free_port(HOST))
+    answer = headwater("upload", tmp_path / "walk.mp4", "--key", "k", HEADWATER_PORT=port)
+
+    assert f"http://{HOST}:{port} does not answer" in answer.out
+
+
+def test_a_folder_is_no_file_to_upload(tmp_path: Path) -> None:
+    answer = headwater("upload", tmp_path, "--key", "k")
+
+    assert answer.status == 2
+    assert "not their folder" in answer.err
+
+
+def test_who_has_read_enough_hears_no_complaint() -> None:
+    """As `headwater operations --json | head -1`."""
+    with subprocess.Popen(
+        [COMMAND, "operations", "--json"],
+        env=bare_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.close()
+
+        assert command.stderr.read() == b""
+
+
+def test_a_codec_that_is_not_there_is_named_as_it_was_typed(tmp_path: Path) -> None:
+    answer = headwater("check", "--data", tmp_path, HEADWATER_FFMPEG="no/such/ffmpeg")
+
+    assert "HEADWATER_FFMPEG=no/such/ffmpeg: there is no such file." in answer.out
+
+
+def test_what_is_empty_is_said(tmp_path: Path) -> None:
+    """Beside standard output, where scripts count lines."""
+
+    async def open_once() -> None:
+        async with system(tmp_path):
+            pass
+
+    asyncio.run(open_once())
+    for words, said in (
+        (("jobs", "list"), "No jobs.\n"),
+        (("jobs", "list", "--state", "dead"), "No jobs are dead.\n"),
+        (("events", "list"), "No events were given up.\n"),
+        (("keys", "list"), "No keys.\n"),
+    ):
+        answer = headwater(*words, "--data", tmp_path)
+        assert (answer.out, answer.err) == ("", said)
+
+
+def test_a_state_no_job_can_have_is_refused_with_those_it_can() -> None:
+    answer = headwater("jobs", "list", "--state", "foo")
+
+    assert answer.status == 2
+    assert "Value error" not in answer.err
+    assert "queued" in answer.err
 
 
 def test_a_restore_into_a_used_folder_is_refused(tmp_path: Path) -> None:

@@ -82,7 +82,12 @@ def test_a_file_that_is_no_video_fails_with_a_reason(
 
 
 def test_space_and_jobs_speak_of_the_video(server: Running, uploaded: dict[str, str]) -> None:
-    assert "A walk" in headwater("space", "--data", server.data).out
+    space = headwater("space", "--data", server.data).out
+    assert space.startswith("1 video: ")
+    assert "A walk" in space
+    assert "over the budget" not in space
+    over = headwater("space", "--data", server.data, HEADWATER_STORE_BUDGET_BYTES="1").out
+    assert "over the budget: what nobody watched for ten minutes" in over
     jobs = headwater("jobs", "list", "--data", server.data)
     assert jobs.status == 0
     assert uploaded["id"] in jobs.out

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headwater.cli.tus_client import PART_BYTES, Refused, TusClient
+from headwater.cli.tus_client import PART_BYTES, TRIES, Refused, TusClient
 from headwater.cli.unfinished import Started, Unfinished
 from tests.cli.flaky_tus import FlakyTus
 
@@ -55,6 +55,18 @@ async def test_a_broken_line_costs_only_what_was_lost(walk: Path, tmp_path: Path
 
     assert bytes(server.body) == CONTENT
     assert [method for method, _ in server.requests].count("HEAD") == 3
+
+
+async def test_who_gives_up_says_how_it_goes_on(walk: Path, tmp_path: Path) -> None:
+    """The line that broke for good is no reason to send again what arrived."""
+    async with (
+        FlakyTus(hang_ups=[1000] * (TRIES + 2)).listening() as server,
+        client_of(server, tmp_path) as (client, unfinished),
+    ):
+        with pytest.raises(Refused, match="The same command goes on where it stopped"):
+            await client.send(walk, title="", moved=lambda _: None)
+
+        assert unfinished.find(walk) is not None
 
 
 async def test_a_busy_server_is_asked_again(walk: Path, tmp_path: Path) -> None:

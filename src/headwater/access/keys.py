@@ -53,7 +53,7 @@ async def revoke_key(*, work: Work, key_id: KeyId) -> None:
     """End a key at once. Raises NotFound if it is gone or somebody else's."""
     found = await proofs_repository.find_key_by_id(work.session, key_id)
     if found is None:
-        raise NotFound("There is no such thing, or it is not yours.")
+        raise NotFound("There is no such key, or it is not yours.")
     key, token_hash = found
     require(work.actor, Action.KEY_REVOKE, Owned(key.account))
     await proofs_repository.drop_key(work.session, key.id)

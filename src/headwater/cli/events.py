@@ -32,6 +32,7 @@ def list_events(data: Data = None) -> None:
             )
             for letter in letters
         ),
+        empty="No events were given up.",
     )
 
 

@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from headwater.model.job import Job
 
 app = typer.Typer(help="Work that waits, runs, or gave up.", no_args_is_help=True)
+STATES = ", ".join(JobState)
 JobId = Annotated[str, typer.Argument(metavar="ID", help="As listed.")]
 
 
 @app.command("list")
 def list_jobs(
     state: Annotated[
-        JobState | None, typer.Option(help="Only those; dead ones gave up.", show_default=False)
+        str | None,
+        typer.Option(help=f"Only those: {STATES}. Dead ones gave up.", show_default=False),
     ] = None,
     data: Data = None,
 ) -> None:
     """List jobs, newest first."""
-    jobs: list[Job] = with_core(lambda core: core.ask("jobs.list", state=state), data=data)
+    if state not in {None, *JobState}:
+        raise typer.BadParameter(f"use one of {STATES}", param_hint="--state")
+    jobs: list[Job] = with_core(
+        lambda core: core.ask("jobs.list", state=state and JobState(state)), data=data
+    )
     show(
         ("id", "kind", "video", "state", "failures", "changed", "error"),
         (
@@ -38,6 +44,7 @@ def list_jobs(
             )
             for job in jobs
         ),
+        empty="No jobs." if state is None else f"No jobs are {state}.",
     )
 
 

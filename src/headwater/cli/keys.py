@@ -50,6 +50,7 @@ def list_keys(email: Email = None, data: Data = None) -> None:
             (key.id, key.name, moment(key.created_at), moment(key.last_used_at))
             for key in with_core(use, data=data)
         ),
+        empty="No keys.",
     )
 
 

@@ -29,6 +29,7 @@ class Video(msgspec.Struct, kw_only=True):
     state: VideoState
     progress: float
     failure: Failure | None
+    damage: str | None = None
     watch_url: str
     hls_url: str
     dash_url: str
@@ -44,6 +45,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     hls_url: str | None = None
     dash_url: str | None = None
     failure: Failure | None = None
+    damage: str | None = None
     uploaded_s: float | None = None
     playable_s: float | None = None
     ready_s: float | None = None
@@ -148,7 +150,7 @@ class _File:
     def _note(self, video: Video, after_s: float) -> None:
         outcome = self._outcome
         outcome.state, outcome.title, outcome.failure = video.state, video.title, video.failure
-        for name in ("watch_url", "hls_url", "dash_url"):
+        for name in ("damage", "watch_url", "hls_url", "dash_url"):
             setattr(outcome, name, getattr(video, name))
         if video.state.can_play and outcome.playable_s is None:
             outcome.playable_s = round(after_s, 3)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from headwater.cli.core import Data, with_core
-from headwater.cli.table import show, size
+from headwater.cli.table import counted, show, size
 from headwater.model.actor import SYSTEM
 
 if TYPE_CHECKING:
@@ -21,9 +21,14 @@ def space(data: Data = None) -> None:
     report: Space = with_core(use, data=data)
     budget = "" if report.budget_bytes is None else f" of {size(report.budget_bytes)}"
     print(
-        f"{report.videos} videos: originals {size(report.source_bytes)}, "
+        f"{counted(report.videos, 'video')}: originals {size(report.source_bytes)}, "
         f"made of them {size(report.stored_bytes)}{budget}; {size(report.free_bytes)} free."
     )
+    if report.budget_bytes is not None and report.stored_bytes > report.budget_bytes:
+        print(
+            f"{size(report.stored_bytes - report.budget_bytes)} over the budget: what nobody "
+            "watched for ten minutes is evicted while a server runs."
+        )
     show(
         ("video", "title", "original", "made"),
         (

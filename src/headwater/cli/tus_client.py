@@ -33,6 +33,7 @@ PASSING = {  # the same request may succeed later
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+RESUMES = " The same command goes on where it stopped."
 Moved = Callable[[int], None]
 
 
@@ -89,7 +90,7 @@ class TusClient:
             except Broken as broken:
                 breaks = 1 if offset > before else breaks + 1
                 if breaks > (TRIES if started else FIRST_TRIES):
-                    raise Refused("unreachable", str(broken)) from None
+                    raise Refused("unreachable", f"{broken}{RESUMES if started else ''}") from None
                 await asyncio.sleep(
                     broken.after_s
                     or pause_s(breaks, first_s=self._first_pause_s, most_s=MOST_PAUSE_S, jitter=0.0)

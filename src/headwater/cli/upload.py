@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-SERVER = "http://127.0.0.1:8000"
-
 
 def upload(
     files: Annotated[list[Path], typer.Argument(help="What to upload.", show_default=False)],
@@ -27,8 +25,13 @@ def upload(
         ),
     ] = False,
     server: Annotated[
-        str, typer.Option(envvar="HEADWATER_SERVER", help="Address of the server.")
-    ] = SERVER,
+        str | None,
+        typer.Option(
+            envvar="HEADWATER_SERVER",
+            help="Address of the server; without it, the one on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -52,10 +55,27 @@ def upload(
             "a key is needed; make one with: headwater keys create --name laptop",
             param_hint="--key or HEADWATER_KEY",
         )
-    if missing := [str(path) for path in files if not path.is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="FILES")
-    wish = Wish(server=server.rstrip("/"), key=key, title=title, wait=wait)
+    _refuse_what_is_no_file(files)
+    wish = Wish(server=_address(server), key=key, title=title, wait=wait)
     with Report(as_json=as_json, is_terminal=sys.stderr.isatty()) as report:
         outcomes = asyncio.run(send_files(files, wish=wish, report=report))
     if any(outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _refuse_what_is_no_file(paths: list[Path]) -> None:
+    if folders := [str(path) for path in paths if path.is_dir()]:
+        raise typer.BadParameter(
+            f"name the files, not their folder: {', '.join(folders)}", param_hint="FILES"
+        )
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="FILES")
+
+
+def _address(server: str | None) -> str:
+    """Return the server's address as it is asked; None is the one this machine's settings name."""
+    if not server:
+        from headwater.settings import load
+
+        return load().local_address
+    return (server if "://" in server else f"http://{server}").rstrip("/")

@@ -70,7 +70,8 @@ class Report:
         elif outcome.failure:
             self._say(f"{path}: failed: {outcome.failure.reason}")
         else:
-            self._say(f"{path}: {outcome.state}: {outcome.watch_url}")
+            damage = f" ({outcome.damage})" if outcome.damage else ""
+            self._say(f"{path}: {outcome.state}: {outcome.watch_url}{damage}")
 
     def _move(self, path: Path, what: str, done: float, whole: float) -> None:
         if (path, what) not in self._tasks:

@@ -42,7 +42,7 @@ MOST_PAUSE_S = 300.0
 KEPT_S = 30 * 86_400.0
 PRUNE_S = 3600.0
 DIGITS = 18  # of a number that fits the column
-MISSING = "There is no such dead letter."
+MISSING = "This consumer gave up no such event; list those it did."
 
 log = structlog.get_logger(__name__)
 
