@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from headwater.containers.table import Bools, SourceIndex, TrackTable
+from headwater.forces.seconds import in_seconds
 from headwater.model.errors import UnreadableMedia
 
 MAX_SAMPLES = 5_000_000
@@ -16,7 +17,6 @@ MAX_ALL_SAMPLES = 10_000_000  # some 400 MB of tables, and every copy made of on
 MAX_TRACKS = 64
 MAX_INDEX_BYTES = 256 << 20
 UNEVEN_S = 1.0  # tracks that end further apart are told apart; nearer, the file's end is said once
-TENTHS_BELOW_S = 10.0
 
 
 def check_count(count: int) -> None:
@@ -58,11 +58,6 @@ def cut_to_bytes(index: SourceIndex, size: int) -> SourceIndex:
         truncated_at_s=min(ends) if ends else None,
         notes=tuple(notes),
     )
-
-
-def in_seconds(seconds: float) -> str:
-    """Say a moment as exactly as it matters: tenths while it is short."""
-    return f"{seconds:.1f} s" if seconds < TENTHS_BELOW_S else f"{seconds:.0f} s"
 
 
 def _early(cut: Sequence[TrackTable], tracks: Sequence[TrackTable]) -> Iterator[str]:

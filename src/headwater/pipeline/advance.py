@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from headwater.containers.limits import in_seconds
 from headwater.engines.work import Work
+from headwater.forces.seconds import in_seconds
 from headwater.library import changes, streams_repository, videos_repository
 from headwater.model.errors import Gone
 from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
