@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, expect
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
@@ -97,6 +97,43 @@ async def test_the_keyboard_does_everything(open_page: OpenPage, video: str) -> 
         await ask_until(page, "document.fullscreenElement", None)
         await press(" ")
         await watch_until(page, lambda seen: not seen["paused"])
+
+
+@pytest.mark.parametrize("focus", ["the picture", "the bar"])
+async def test_keys_that_jump_are_the_players_own(
+    open_page: OpenPage, video: str, focus: str
+) -> None:
+    """Home and End scroll the page, until the picture was clicked or the focus is in the player."""
+    async with open_page() as page:
+        await open_video(page, video)
+        press = page.keyboard.press
+        await press("k")
+        await watch_until(page, lambda seen: seen["paused"])
+        if focus == "the bar":
+            await page.get_by_role("slider", name="Seek").focus()
+        else:
+            await page.locator("headwater-player").click()
+        await press("End")
+        await watch_until(page, lambda seen: seen["time"] > 5.8 and seen["paused"])
+        await press("Home")
+        await watch_until(page, lambda seen: seen["time"] == 0)
+        await press("End")
+        await watch_until(page, lambda seen: seen["time"] > 5.8)
+
+
+async def test_a_question_mark_lists_the_keys(open_page: OpenPage, video: str) -> None:
+    """A dialog that takes the focus, and gives it back when Escape closes it."""
+    async with open_page() as page:
+        await open_video(page, video)
+        await page.locator("headwater-player .settings").focus()
+        await page.keyboard.press("?")
+        sheet = page.get_by_role("dialog", name="Keys of the player")
+        await expect(sheet).to_be_visible()
+        await expect(sheet.get_by_role("button", name="Close")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(sheet).to_be_hidden()
+        focused = "document.querySelector('headwater-player').shadowRoot.activeElement.className"
+        assert "settings" in await page.evaluate(focused)
 
 
 async def test_the_menu_is_a_menu(open_page: OpenPage, video: str) -> None:

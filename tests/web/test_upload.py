@@ -110,6 +110,9 @@ async def test_many_files_each_become_one_video(
         await expect(page.locator(".upload[data-stage=failed] .status")).to_have_text(
             re.compile("Could not be made: .+"), timeout=30_000
         )
+        await expect(page.locator(".upload[data-stage=failed] progress")).to_have_count(0)
+        failed = page.locator(".upload[data-stage=failed]")
+        await expect(failed.get_by_role("button", name="Try again")).to_have_count(0)
         await expect(page.locator(".upload[data-stage=ready]")).to_have_count(2, timeout=60_000)
         assert len(created) == 3
         for card in await page.locator(".upload").all():

@@ -39,6 +39,8 @@ class Doors:
         after = local_path(request.query_params.get("next", "/"))
         if principal_of(request) is not None:
             return redirect(after)
+        if await self._site.ask(request, "accounts.needs_setup"):
+            return _no_owner_yet(self._site, request)
         return _login_form(self._site, request, after=after)
 
     async def log_in(self, request: Request) -> Response:
@@ -138,7 +140,25 @@ def _setup_form(
     )
 
 
+def _no_owner_yet(site: Site, request: Request) -> Response:
+    """Say what comes before logging in; nobody can until the set-up link was used."""
+    return site.render(
+        request,
+        "message.html",
+        here="login",
+        code=None,
+        heading=site.texts("login.no_owner"),
+        sentence=site.texts("login.no_owner_more"),
+        action=site.texts("error.retry"),
+        action_href="/login",
+    )
+
+
 def _used_link(site: Site, request: Request) -> Response:
+    """Say that the link is over, and offer to log in to whoever has not done so."""
+    action, href = ("setup.login", "/login")
+    if principal_of(request) is not None:
+        action, href = ("error.home", "/")
     return site.render(
         request,
         "message.html",
@@ -147,6 +167,6 @@ def _used_link(site: Site, request: Request) -> Response:
         code=None,
         heading=site.texts("setup.used"),
         sentence=site.texts("setup.used_more"),
-        action=site.texts("setup.login"),
-        action_href="/login",
+        action=site.texts(action),
+        action_href=href,
     )

@@ -1,4 +1,4 @@
-"""One's own videos: uploading them, the studio's table, and the page that edits one."""
+"""One's own videos: uploading them, the studio's tables, and the page that edits one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +9,9 @@ from starlette.routing import BaseRoute, Route
 
 from headwater.faces.web import views, words
 from headwater.faces.web.site import Site, redirect, require_visitor
+from headwater.faces.web.videos import deleted_page
 from headwater.model.account import Usage
-from headwater.model.errors import InvalidInput, StaleWrite
+from headwater.model.errors import Gone, InvalidInput, NotFound, StaleWrite
 from headwater.model.ids import VideoId
 from headwater.model.upload import Upload
 from headwater.model.video import Video, VideoState, Visibility
@@ -49,6 +50,8 @@ class OwnVideos:
 
     async def studio(self, request: Request) -> Response:
         require_visitor(request)
+        if "deleted" in request.query_params:
+            return await self._deleted(request)
         before = self._site.faces.cursors.read("studio", request.query_params.get("after"))
         page = await self._site.ask(request, "videos.mine", before=before, limit=ROWS)
         following = self._site.faces.cursors.write("studio", page.following)
@@ -61,7 +64,33 @@ class OwnVideos:
             rows=rows,
             total=self._site.texts("studio.space_total", n=len(rows), size=space),
             more=f"/studio?after={following}" if following else None,
+            gone=await self._just_deleted(request),
         )
+
+    async def _deleted(self, request: Request) -> Response:
+        """Show what can still be brought back, and until when."""
+        before = self._site.faces.cursors.read("deleted", request.query_params.get("after"))
+        page = await self._site.ask(request, "videos.mine", deleted=True, before=before, limit=ROWS)
+        following = self._site.faces.cursors.write("deleted", page.following)
+        texts, now, undo_s = self._site.texts, self._site.now, self._site.undo_s
+        rows = [
+            views.deleted_row(texts, video, now=now, undo_s=undo_s)
+            for video in page.videos
+            if self._site.can_restore(video)
+        ]
+        more = f"/studio?deleted&after={following}" if following else None
+        return self._site.render(request, "deleted.html", here="studio", rows=rows, more=more)
+
+    async def _just_deleted(self, request: Request) -> Video | None:
+        """Return the video that the page before this one deleted, while that can be undone."""
+        named = request.query_params.get("gone")
+        if not named:
+            return None
+        try:
+            video: Video = await self._site.ask(request, "videos.get", video_id=VideoId(named))
+        except NotFound:
+            return None
+        return video if self._site.can_restore(video) else None
 
     async def _rows(self, request: Request, videos: Sequence[Video]) -> list[views.Row]:
         uploads: list[Upload] = []
@@ -74,6 +103,8 @@ class OwnVideos:
     async def show_edit(self, request: Request) -> Response:
         require_visitor(request)
         video: Video = await self._site.ask(request, "videos.get", video_id=_id(request))
+        if video.deleted_at is not None:
+            return deleted_page(self._site, request, video)
         return _edit_form(self._site, request, video, saved="saved" in request.query_params)
 
     async def edit(self, request: Request) -> Response:
@@ -84,11 +115,14 @@ class OwnVideos:
             video = await self._site.ask(request, "videos.get", video_id=_id(request))
             status = 409 if isinstance(error, StaleWrite) else 400
             return _edit_form(self._site, request, video, status=status, problem=str(error))
+        except Gone:
+            video = await self._site.ask(request, "videos.get", video_id=_id(request))
+            return deleted_page(self._site, request, video)
         return redirect(f"/studio/videos/{_id(request)}?saved")
 
     async def delete(self, request: Request) -> Response:
         await self._site.ask(request, "videos.delete", video_id=_id(request))
-        return redirect("/studio")
+        return redirect(f"/studio?gone={_id(request)}")
 
     async def restore(self, request: Request) -> Response:
         await self._site.ask(request, "videos.restore", video_id=_id(request))

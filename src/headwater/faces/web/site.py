@@ -30,6 +30,7 @@ from headwater.model.errors import (
     Unauthenticated,
     Unavailable,
 )
+from headwater.model.video import Video
 
 Handler = Callable[[Request], Awaitable[Response]]
 PAGE_HEADERS = {"cache-control": "private, no-store"}  # what a page says depends on who looks
@@ -93,6 +94,10 @@ class Site:
     @property
     def now(self) -> float:
         return self.faces.clock.now()
+
+    def can_restore(self, video: Video) -> bool:
+        """Say whether *video* is deleted and its undo window still open."""
+        return video.deleted_at is not None and self.now < video.deleted_at + self.undo_s
 
     def render(
         self, request: Request, template: str, *, status: int = 200, here: str = "", **values: Any

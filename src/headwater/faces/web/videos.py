@@ -42,7 +42,7 @@ async def _watch(site: Site, request: Request) -> Response:
     video_id = VideoId(request.path_params["id"])
     video: Video = await site.ask(request, "videos.get", video_id=video_id)
     if video.deleted_at is not None:
-        return _deleted(site, request, video)
+        return deleted_page(site, request, video)
     page = await site.ask(request, "videos.list", before=None)
     others = [other for other in page.videos if other.id != video.id][:BESIDE]
     now = site.now
@@ -67,13 +67,12 @@ async def _watch(site: Site, request: Request) -> Response:
     )
 
 
-def _deleted(site: Site, request: Request, video: Video) -> Response:
+def deleted_page(site: Site, request: Request, video: Video) -> Response:
     """Say to who may still see it that it was deleted, and offer the way back while there is one.
 
     Raises Gone for everybody else, and once its undo window is over.
     """
-    over = video.deleted_at is None or video.deleted_at + site.undo_s <= site.now
-    if over or not may_edit(actor_of(request), video):
+    if not site.can_restore(video) or not may_edit(actor_of(request), video):
         raise Gone("This video was deleted.")
     return site.render(
         request,

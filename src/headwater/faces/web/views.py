@@ -30,7 +30,8 @@ class Card:
 class Row(Card):
     """A line of the studio's table.
 
-    While *is_busy*, *percent* is None and *left* is "" where nobody can know.
+    While *is_busy*, *percent* is None and *left* is "" where nobody can know. *may_pass* says of a
+    failure whether trying again can help.
     """
 
     id: str
@@ -40,12 +41,24 @@ class Row(Card):
     percent: int | None
     left: str
     is_busy: bool
+    may_pass: bool
     visibility: str
     added_s: float
     space: str
     space_exact: str
     space_bytes: int
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedRow(Card):
+    """A line of what can be brought back until *goes*."""
+
+    id: str
+    deleted: str
+    goes: str
+    goes_exact: str
+    space: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +123,7 @@ def row(texts: Texts, video: Video, *, upload: Upload | None = None, now: float)
         percent=percent,
         left=words.left(texts, video.ready_in_s),
         is_busy=video.state in BUSY,
+        may_pass=video.failure is not None and video.failure.may_pass,
         visibility=video.visibility.value,
         added_s=video.created_at,
         space=words.size(video.source_bytes + video.stored_bytes),
@@ -120,6 +134,21 @@ def row(texts: Texts, video: Video, *, upload: Upload | None = None, now: float)
         ),
         space_bytes=video.source_bytes + video.stored_bytes,
         version=video.version,
+    )
+
+
+def deleted_row(texts: Texts, video: Video, *, now: float, undo_s: float) -> DeletedRow:
+    """Return the line of the deleted *video*, without pictures: they are not served any more."""
+    assert video.deleted_at is not None
+    goes_at = video.deleted_at + undo_s
+    fields = _card_fields(texts, video, "", now) | {"poster": None, "storyboard": None}
+    return DeletedRow(
+        **fields,  # type: ignore[arg-type]
+        id=video.id,
+        deleted=words.age(texts, video.deleted_at, now),
+        goes=words.machine_time(goes_at),
+        goes_exact=words.exact_time(goes_at),
+        space=words.size(video.source_bytes + video.stored_bytes),
     )
 
 

@@ -24,6 +24,12 @@ document.addEventListener("headwater-theatre", () => {
   writeSettings({ theatre: "theatre" in root.dataset });
 });
 
+// The list of keys
+
+const keys = document.querySelector<HTMLDialogElement>("#keys-sheet")!;
+document.addEventListener("headwater-keys", () => keys.showModal());
+keys.addEventListener("click", (event) => event.target === keys && keys.close());
+
 // Following the video until nothing changes any more
 
 const RANK = ["uploading", "processing", "playable", "ready"];

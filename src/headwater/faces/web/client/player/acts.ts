@@ -69,6 +69,13 @@ export function recallCaptions(player: HeadwaterPlayer): void {
   player.requestUpdate();
 }
 
+// What the keys do
+
+/** Ask the page to list the keys. */
+export function showKeys(player: HeadwaterPlayer): void {
+  player.dispatchEvent(new CustomEvent("headwater-keys", { bubbles: true }));
+}
+
 // Where it shows
 
 export function toggleFullscreen(player: HeadwaterPlayer): void {

@@ -50,13 +50,19 @@ function onDouble(player: HeadwaterPlayer, event: MouseEvent): void {
   else player.toggle();
 }
 
+/** The big button goes when it was pressed; the focus stays in the player. */
+function press(player: HeadwaterPlayer): void {
+  player.toggle();
+  player.focus({ preventScroll: true });
+}
+
 function centre(player: HeadwaterPlayer): TemplateResult {
   const { state, paused, buffering, trouble, video } = player;
   if (trouble) return html``;
   const waits = state === "loading" || (buffering && !paused);
   const ended = video?.ended;
   const big = html`<button class="big" aria-label=${ended ? texts.replay : texts.play}
-    @click=${() => player.toggle()}>${ended ? icons.REPLAY : icons.PLAY}</button>`;
+    @click=${() => press(player)}>${ended ? icons.REPLAY : icons.PLAY}</button>`;
   const spinner = html`<div class="spinner" role="img" aria-label=${texts.buffering}></div>`;
   return html`<div class="centre">${waits ? spinner : paused ? big : nothing}</div>`;
 }

@@ -44,6 +44,7 @@ export class HeadwaterPlayer extends PlayerState {
     video.controls = false;
     video.removeAttribute("src");
     this.setAttribute("role", "region");
+    this.tabIndex = -1; // a click on the picture is in the player, so its keys are
     this.setAttribute("aria-label", say(texts.label, { title: this.name }));
     this.listen();
     void this.start();

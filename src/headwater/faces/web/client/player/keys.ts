@@ -17,6 +17,7 @@ const PAGE_KEYS: Record<string, Act> = {
   t: acts.toggleTheatre,
   "<": (player) => acts.changeSpeed(player, -1),
   ">": (player) => acts.changeSpeed(player, 1),
+  "?": acts.showKeys,
 };
 
 /** These scroll or jump in a page, so they are the player's only while the focus is in it. */

@@ -73,9 +73,9 @@ export class SeekBar extends LitElement {
     this.tell("seek-to");
   }
 
-  /** Arrows and digits mean the same on the bar as everywhere in the player. */
+  /** Arrows, Home, End and digits are the player's, here as everywhere in it; pages mean nothing. */
   private keep(event: KeyboardEvent): void {
-    if (/^(Arrow|Home|End|Page)/.test(event.key)) event.preventDefault();
+    if (event.key.startsWith("Page")) event.preventDefault();
   }
 
   private look(event: PointerEvent): void {

@@ -16,6 +16,9 @@ export const styles = css`
     -webkit-user-select: none;
     touch-action: manipulation;
   }
+  :host(:focus) {
+    outline: none; /* by a click or in place of the big button: nothing in it was chosen */
+  }
   :host(:fullscreen) {
     border-radius: 0;
     max-height: none;

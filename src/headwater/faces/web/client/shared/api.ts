@@ -5,6 +5,11 @@ export interface Failure {
   reason: string;
 }
 
+/** Whether the same file may be made when it is tried again: only what is the server's fault. */
+export function mayPass(failure: Failure | null): boolean {
+  return failure?.code === "engine";
+}
+
 export type State = "uploading" | "processing" | "playable" | "ready" | "failed";
 
 /** What the event streams tell of a video. */

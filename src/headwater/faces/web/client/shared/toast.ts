@@ -29,6 +29,17 @@ export function toast(words: string, action?: { label: string; act: () => void }
     box.append(button);
   }
   shelf().append(box);
+  leaveAfter(box, shown_ms);
+}
+
+/** Let the toasts that came with the document go as all others do, and not come again with it. */
+export function adoptToasts(shown_ms: number): void {
+  const found = document.querySelectorAll<HTMLElement>(".toast");
+  for (const box of found) leaveAfter(box, shown_ms);
+  if (found.length) history.replaceState(history.state, "", location.pathname);
+}
+
+function leaveAfter(box: HTMLElement, shown_ms: number): void {
   const leave = (): void => {
     if (box.matches(":hover, :focus-within")) setTimeout(leave, 1000);
     else box.remove();

@@ -10,7 +10,7 @@ import { change, openEditor, reason } from "./editor";
 import { type Bulk, type Filter, drawTools } from "./tools";
 import { Row, type SortKey, VISIBILITIES, type Visibility } from "./row";
 
-const UNDO_MS = 10_000;
+export const UNDO_MS = 10_000;
 const REFRESH_MS = 2000;
 
 class Studio extends HTMLElement {

@@ -16,12 +16,24 @@ export interface Bulk {
   clear(): void;
 }
 
-const STATES = { all: texts.state_all, making: texts.state_making, ready: texts.state_ready, failed: texts.state_failed };
+const STATES = {
+  all: texts.state_all,
+  making: texts.state_making,
+  ready: texts.state_ready,
+  failed: texts.state_failed,
+  deleted: texts.state_deleted,
+};
+const DELETED = "/studio?deleted"; // a page of its own: what is deleted is not in this table
 
 export function drawTools(box: HTMLElement, filter: Filter, bulk: Bulk, choose: (filter: Filter) => void): void {
   box.hidden = false;
   const onWords = (event: Event): void => choose({ ...filter, words: (event.target as HTMLInputElement).value });
-  const onState = (event: Event): void => choose({ ...filter, state: (event.target as HTMLSelectElement).value });
+  const onState = (event: Event): void => {
+    const select = event.target as HTMLSelectElement;
+    if (select.value !== "deleted") return choose({ ...filter, state: select.value });
+    select.value = filter.state; // what is chosen when one comes back
+    location.assign(DELETED);
+  };
   const onShow = (event: Event): void => {
     const select = event.target as HTMLSelectElement;
     if (select.value) bulk.show(select.value as Visibility);

@@ -50,7 +50,7 @@ function fields(item: Sending): TemplateResult {
 }
 
 function bars(item: Sending): TemplateResult | typeof nothing {
-  if (item.stage === "refused" || item.stage === "gone") return nothing;
+  if (isBad(item)) return nothing;
   const made = Math.floor(item.made * 100);
   return html`<div class="bars">
     ${bar(texts.sent, item.sent, item.size, say(texts.sent_value, { percent: percent(item) }))}
@@ -114,7 +114,7 @@ function actions(list: Uploads, item: Sending): TemplateResult {
     ${stage === "sending" || stage === "retrying" || stage === "waiting" ? act(texts.pause, () => list.pause(item), item) : nothing}
     ${stage === "paused" ? act(texts.resume, () => list.resume(item), item) : nothing}
     ${stage === "unfinished" ? chooseAgain(list, item) : nothing}
-    ${stage === "failed" && video ? act(texts.again, () => void item.retryMaking(), item) : nothing}
+    ${stage === "failed" && item.mayPass ? act(texts.again, () => void item.retryMaking(), item) : nothing}
     ${video && !isBad(item) ? act(texts.copy_link, () => void copyLink(video), item) : nothing}
     ${item.isSent && stage !== "failed" ? html`<a class="button low plain" href="/studio/videos/${video}">${texts.details}</a>` : nothing}
     ${act(texts.remove, () => list.takeAway(item), item)}

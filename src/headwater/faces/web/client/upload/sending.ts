@@ -32,6 +32,8 @@ export class Sending extends EventTarget {
   video = "";
   path = "";
   problem = "";
+  /** Trying to make it again can help. */
+  mayPass = false;
   poster = "";
   title: string;
   visibility = "public";
@@ -190,6 +192,7 @@ export class Sending extends EventTarget {
     const canPlay = video.state === "playable" || video.state === "ready";
     if (video.stream && canPlay) this.poster = `/streams/${video.id}/${video.stream}/poster.jpg`;
     if (video.state === "failed") this.problem = video.failure?.reason ?? "";
+    this.mayPass = mayPass(video.failure);
     const stage: Stage = video.state === "uploading" ? "processing" : video.state;
     if (stage === "ready" || stage === "failed") dropRecord(this.path);
     if (stage === "ready") this.made = 1;
