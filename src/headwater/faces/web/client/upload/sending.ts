@@ -1,7 +1,7 @@
 /** One file on its way to being a video: sent over tus, then followed until it is ready. */
 import { type DetailedError, Upload } from "tus-js-client";
 import { upload as texts } from "../../texts/en.json";
-import { ApiError, type News, ask, videoPath } from "../shared/api";
+import { ApiError, type News, ask, mayPass, videoPath } from "../shared/api";
 import { say } from "../shared/texts";
 import { Pace } from "./pace";
 import { type UploadRecord, dropRecord, keepRecord } from "./records";
