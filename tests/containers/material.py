@@ -1,5 +1,6 @@
 """What the tests of containers share: readers, tiny clips, and ffmpeg's own view of a file."""
 
+import os
 import subprocess
 import zlib
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def make(name: str, folder: Path) -> Path:
     """Make clip *name* of CLIPS in *folder*, once."""
     path = folder / name
     if not path.exists():
-        draft = folder / f"draft_{name}"
+        draft = folder / f"draft_{os.getpid()}_{name}"
         run(*PICTURES, *SOUND, *CLIPS[name], "-y", str(draft))
         draft.rename(path)
     return path

@@ -1,5 +1,6 @@
 """Whole files to break: five seconds, two keyframes and more, large enough for a rung below."""
 
+import os
 from pathlib import Path
 
 from tests.support.clips import AAC, CLOSED, H264, HEVC, MPEG2, VP9, run
@@ -33,7 +34,7 @@ def make_source(name: str, folder: Path) -> bytes:
     """Make source *name* in *folder*, once, and return its bytes."""
     path = folder / f"hostile-{name}"
     if not path.exists():
-        draft = folder / f"hostile-draft-{name}"
+        draft = folder / f"hostile-{os.getpid()}-{name}"
         run(*PICTURES, *SOUND, *SOURCES[name], "-y", str(draft))
         draft.rename(path)
     return path.read_bytes()
