@@ -22,6 +22,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from benchmarks.clips import Clips
 from benchmarks.report import Row
 from benchmarks.serving import send, server, wait_for
+from tests.drills.processes import children
 from tests.support.server import Server
 
 ABOUT = "Seconds after the upload's last byte was acknowledged; medians; an idle machine is meant."
@@ -74,7 +75,7 @@ async def _measure(running: Server, clips: Clips) -> list[Row]:
             warm = await asyncio.to_thread(send, client, clips.megabytes(), "Warm")
             await asyncio.to_thread(wait_for, client, warm, "playable", "ready")
             await _first_frame(browser, running, warm)
-            await asyncio.to_thread(_delete, client, warm)
+            await asyncio.to_thread(_delete, running, client, warm)
             minutes = 0.0
             for name, about, playable_s, frame_s in CASES:
                 took_s = await _medians(browser, running, client, clips.minute(name))
@@ -127,16 +128,22 @@ async def _medians(
         began = time.monotonic()
         await asyncio.to_thread(wait_for, client, video, "playable", "ready")
         playable.append(time.monotonic() - began)
-        await asyncio.to_thread(_delete, client, video)
+        await asyncio.to_thread(_delete, running, client, video)
         video = await asyncio.to_thread(send, client, path, path.stem)
         wall = time.time()  # noqa: TID251 (the browser's clock is this one)
         framed.append(await _first_frame(browser, running, video) - wall)
-        await asyncio.to_thread(_delete, client, video)
+        await asyncio.to_thread(_delete, running, client, video)
     return statistics.median(playable), statistics.median(framed)
 
 
-def _delete(client: httpx.Client, video: str) -> None:
+def _delete(running: Server, client: httpx.Client, video: str) -> None:
+    """Delete *video* and wait until nothing is made of it any more."""
     client.delete(f"/api/v1/videos/{video}").raise_for_status()
+    deadline = time.monotonic() + WITHIN_S
+    while children(running.pid):
+        if time.monotonic() > deadline:
+            raise RuntimeError("A deleted video is still being made")
+        time.sleep(0.05)
 
 
 async def _first_frame(browser: Browser, running: Server, video: str) -> float:
