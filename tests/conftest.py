@@ -1,8 +1,11 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support import databases, postgres
 
 if TYPE_CHECKING:
     from headwater.compose import Core
@@ -28,3 +31,19 @@ async def core(tmp_path: Path) -> "AsyncIterator[Core]":
 
     async with system(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Postgres]:
+    """One PostgreSQL for the run, with a migrated database to copy; made when first asked for."""
+    with postgres.server() as running:
+        running.sql(f"CREATE DATABASE {databases.MIGRATED} TEMPLATE template0")
+        asyncio.run(databases.open_at(running.url(databases.MIGRATED)).migrate())
+        yield running
+
+
+@pytest.fixture(params=databases.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind that nobody has used; of PostgreSQL, one that is migrated."""
+    with databases.fresh(request.param, tmp_path, request, like=databases.MIGRATED) as url:
+        yield url

@@ -3,9 +3,17 @@
 # otherwise named one by one, and the run fails before the first test does.
 set -eu
 
+# Debian keeps PostgreSQL's programs off the path, a folder for each version.
+has() {
+    case "$1" in
+        postgresql) set -- /usr/lib/postgresql/*/bin/postgres && [ -x "$1" ] ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
 missing=""
-for program in chromium nginx wrk; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+for program in chromium nginx postgresql wrk; do
+    has "$program" || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0
 
@@ -13,7 +21,7 @@ as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo -n"
 if command -v apt-get >/dev/null 2>&1 && { [ -z "$as_root" ] || $as_root true 2>/dev/null; }; then
     echo "installing with apt:$missing"
-    export DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1  # nothing is started only because it is there
     # shellcheck disable=SC2086
     { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $missing; } \
         >/dev/null </dev/null || true
@@ -21,7 +29,7 @@ fi
 
 left=""
 for program in $missing; do
-    command -v "$program" >/dev/null 2>&1 || left="$left $program"
+    has "$program" || left="$left $program"
 done
 if [ -n "$left" ]; then
     echo "The tests need these programs, and they could not be installed:$left" >&2

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -118,16 +119,33 @@ def require_data(settings: Settings) -> None:
 # Engines, by URL
 
 
-def database_path(settings: Settings) -> Path:
-    """Return where the SQLite file is."""
-    return _sqlite_path(settings.database or f"sqlite:{settings.data / 'headwater.sqlite3'}")
+def database_url(settings: Settings) -> str:
+    """Return where the rows are."""
+    return settings.database or f"sqlite:{settings.data / 'headwater.sqlite3'}"
 
 
 def open_database(where: str | Path) -> Database:
-    """Open the database that *where* (a path or HEADWATER_DATABASE) names, without migrating it."""
+    """Open the database that *where* (a path or HEADWATER_DATABASE) names, without migrating it.
+
+    Raises:
+        SettingsError: it names none, or one whose driver is not installed.
+    """
+    if isinstance(where, str) and urlsplit(where).scheme in {"postgresql", "postgres"}:
+        return _open_postgres(where)
     from headwater.engines.database.sqlite import SqliteDatabase
 
     return SqliteDatabase(where if isinstance(where, Path) else _sqlite_path(where))
+
+
+def _open_postgres(url: str) -> Database:
+    if find_spec("asyncpg") is None:
+        raise SettingsError(
+            "HEADWATER_DATABASE names PostgreSQL, whose driver is not installed: "
+            "pip install 'headwater[postgres]'."
+        )
+    from headwater.engines.database.postgres import PostgresDatabase
+
+    return PostgresDatabase(url)
 
 
 def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
@@ -196,7 +214,7 @@ def _codec_program(settings: Settings) -> str:
 def _sqlite_path(url: str) -> Path:
     scheme, _, path = url.partition(":")
     if scheme != "sqlite" or not path:
-        raise SettingsError(f"HEADWATER_DATABASE={url}: use sqlite:FILE.")
+        raise SettingsError("HEADWATER_DATABASE: use sqlite:FILE or postgresql://….")
     return Path(path.removeprefix("//"))
 
 
@@ -234,7 +252,7 @@ async def open_core(
     make_data(settings.data)
     async with AsyncExitStack() as stack:
         clock = Clock()
-        database = open_database(database_path(settings))
+        database = open_database(database_url(settings))
         stack.push_async_callback(database.close)
         await database.migrate()
         events = open_events(settings.events, database, clock)

@@ -66,7 +66,13 @@ class Settings(BaseSettings):
     data: Path = knob(
         Path("data"), "Folder of the database and the blobs; nothing is kept elsewhere."
     )
-    database: str = knob("", "Database URL; empty: SQLite in the data folder.")
+    database: str = knob(
+        "",
+        "Database URL: sqlite:FILE, or postgresql://USER:PASSWORD@HOST[,HOST…]/DATABASE, of whose "
+        "hosts the one that takes writes is used (behind pgbouncer add ?statement_cache_size=0). "
+        "Empty: SQLite in the data folder.",
+        secret=True,
+    )
     blobs: str = knob("", "Blob store URL; empty: the folder blobs in the data folder.")
     events: str = knob("", "Events URL; empty: a table of the database.")
     notices: str = knob(

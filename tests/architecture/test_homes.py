@@ -12,6 +12,7 @@ HOMES = {
     "aiosqlite": ("engines/database/*",),
     "sqlite3": ("engines/database/*",),
     "alembic": ("engines/database/*",),
+    "asyncpg": ("engines/database/postgres*",),
     "subprocess": ("engines/media/*",),
     "random": ("engines/entropy.py", "forces/*"),
     "secrets": ("engines/entropy.py",),

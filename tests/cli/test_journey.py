@@ -11,13 +11,33 @@ import pytest
 from tests.cli.command import headwater
 from tests.cli.running import EMAIL, PASSWORD, Running, serving
 from tests.support.clips import make_clip
+from tests.support.databases import KINDS, fresh
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database a whole journey is made with."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     owner = {"HEADWATER_OWNER_EMAIL": EMAIL, "HEADWATER_OWNER_PASSWORD": PASSWORD}
-    with serving(tmp_path_factory.mktemp("cli") / "data", **owner) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("cli")
+    data = folder / "data"
+    data.mkdir()
+    with fresh(kind, folder, request) as url:
+        (data / "headwater.toml").write_text(f'database = "{url}"\n')
+        with serving(data, **owner) as running:
+            yield running
+
+
+@pytest.fixture
+def other_database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with fresh(kind, tmp_path, request) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -101,20 +121,40 @@ def test_check_names_every_engine(server: Running) -> None:
 
 
 def test_a_backup_taken_while_serving_restores_and_plays(
-    server: Running, uploaded: dict[str, str], tmp_path: Path
+    server: Running, uploaded: dict[str, str], other_database: str, tmp_path: Path
 ) -> None:
     """Without segments: the restored server makes them again, the same bytes."""
     kept, restored = tmp_path / "kept", tmp_path / "restored"
     assert headwater("backup", kept, "--data", server.data).status == 0
-    assert headwater("restore", kept, "--data", restored).status == 0
+    elsewhere = {"HEADWATER_DATABASE": other_database}
+    assert headwater("restore", kept, "--data", restored, **elsewhere).status == 0
 
     path = uploaded["hls_url"].removeprefix(server.url)
     before = segments(server.url, path)
-    with serving(restored) as other:
+    with serving(restored, **elsewhere) as other:
         after = segments(other.url, path)
 
     assert before
     assert before == after
+
+
+def test_what_is_edited_and_deleted_is_so(
+    server: Running, key: str, uploaded: dict[str, str]
+) -> None:
+    """And a deletion can be taken back."""
+    place = f"/api/v1/videos/{uploaded['id']}"
+    with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}) as http:
+        before = http.get(place)
+        guard = {"if-match": before.headers["etag"]}
+        edited = http.patch(place, json={"title": "Another walk"}, headers=guard)
+        assert edited.status_code == 200
+        assert http.patch(place, json={"title": "Lost"}, headers=guard).status_code == 412
+        assert http.get(place).json()["title"] == "Another walk"
+        assert http.delete(place).is_success
+        assert http.get(place).json()["deleted_at"] is not None
+        assert http.post(f"{place}/restore").is_success
+        after = http.get(place).json()
+        assert (after["title"], after["deleted_at"]) == ("Another walk", None)
 
 
 def segments(url: str, master: str) -> list[bytes]:

@@ -1,18 +1,25 @@
 """Every Database adapter keeps every promise of engines/database/port.py."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from headwater.engines.database.port import Database, Session
-from headwater.engines.database.schema import accounts, notices, preferences, uploads
+from headwater.engines.database.schema import (
+    accounts,
+    events,
+    notices,
+    preferences,
+    upload_extents,
+    uploads,
+)
 from headwater.engines.database.sqlite import SqliteDatabase
-from headwater.model.errors import IntegrityViolated, SettingsError, Unavailable
+from headwater.model.errors import Conflict, IntegrityViolated, SettingsError, Unavailable
+from tests.support.databases import fresh, open_at
 from tests.support.killed import said_before_kill
 
 pytestmark = pytest.mark.anyio
@@ -21,14 +28,13 @@ Open = Callable[..., Any]
 MANY_TURNS = 50  # a loop that waits for the database takes two or three
 
 
-@pytest.fixture(params=["sqlite"])
-async def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+@pytest.fixture
+async def open_database(database_url: str) -> AsyncIterator[Open]:
     """Open one more handle on the *same* database: the second one plays another process."""
     opened: list[Database] = []
 
     def opener(deadline_s: float = 10.0) -> Database:
-        assert request.param == "sqlite"
-        opened.append(SqliteDatabase(tmp_path / "headwater.db", deadline_s=deadline_s))
+        opened.append(open_at(database_url, deadline_s=deadline_s))
         return opened[-1]
 
     await opener().migrate()
@@ -122,6 +128,32 @@ async def test_a_statement_built_once_runs_with_values(open_database: Open) -> N
         assert await session.row(named, {"of": "c"}) is None
         found = await session.rows(several, {"of": ["a", "b", "c"]})
         assert [row["id"] for row in found] == ["a", "b"]
+
+
+async def test_text_sorts_by_its_bytes(open_database: Open) -> None:
+    """Everywhere alike, so that pages of rows mean the same: not as a language would have it."""
+    async with open_database().writer() as session:
+        for name in ("b", "a-b", "B", "ab", "é", "_"):
+            await put(session, name)
+        assert await names(session) == ["B", "_", "a-b", "ab", "b", "é"]
+        few = select(preferences.c.name).where(preferences.c.name < "a")
+        assert {row["name"] for row in await session.rows(few)} == {"B", "_"}
+
+
+async def test_a_sum_is_a_whole_number(open_database: Open) -> None:
+    """Of no rows it is nothing."""
+    total = select(func.sum(upload_extents.c.size).label("n"))
+    async with open_database().writer() as session:
+        assert await session.row(total) == {"n": None}
+        await add_account(session, "o")
+        values = {"id": "u", "owner": "o", "created_at": 0, "expires_at": 0}
+        await session.execute(insert(uploads).values(**values))
+        for start in (0, 1 << 40):
+            extent = {"upload": "u", "start": start, "size": 1 << 40, "key": str(start)}
+            await session.execute(insert(upload_extents).values(**extent))
+        row = await session.row(total)
+        assert row is not None
+        assert (row["n"], type(row["n"])) == (1 << 41, int)
 
 
 async def test_a_reader_sees_one_moment(open_database: Open) -> None:
@@ -266,8 +298,14 @@ async def test_migrating_again_changes_nothing(open_database: Open) -> None:
         assert await names(session) == ["a"]
 
 
-async def test_two_processes_migrate_a_new_database_once(tmp_path: Path) -> None:
-    databases = [SqliteDatabase(tmp_path / "new" / "headwater.db") for _ in range(3)]
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with fresh(request.param, tmp_path / "new", request) as url:
+        yield url
+
+
+async def test_two_processes_migrate_a_new_database_once(empty_url: str) -> None:
+    databases = [open_at(empty_url) for _ in range(3)]
     await asyncio.gather(*(database.migrate() for database in databases))
     async with databases[0].reader() as session:
         assert await names(session) == []
@@ -275,10 +313,9 @@ async def test_two_processes_migrate_a_new_database_once(tmp_path: Path) -> None
         await database.close()
 
 
-async def test_a_newer_schema_is_refused(open_database: Open, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "headwater.db") as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    raw.close()
+async def test_a_newer_schema_is_refused(open_database: Open) -> None:
+    async with open_database().writer() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SettingsError, match="newer"):
         await open_database().migrate()
 
@@ -322,12 +359,41 @@ async def test_a_backup_under_writers_is_one_moment(open_database: Open, tmp_pat
     assert sizes == sorted(sizes)
 
 
+async def test_a_copy_of_any_database_is_taken_over_by_any_other(
+    open_database: Open, empty_url: str, tmp_path: Path
+) -> None:
+    """Every row as it was, and no number given twice: consumers remember how far they came."""
+    tables = (accounts, uploads, preferences, notices, events)
+    async with open_database().writer() as session:
+        await put(session, "é", bytes(range(256)))
+        await add_account(session, "o")
+        values = {"id": "u", "owner": "o", "created_at": 1.5, "expires_at": 2, "length": 1 << 50}
+        await session.execute(insert(uploads).values(**values, partial=True))
+        for _ in range(3):
+            await session.execute(insert(events).values(topic="t", body=b"", created_at=0.0))
+            await session.execute(insert(notices).values(topic="t", body=b"b", created_at=0.0))
+        await session.execute(delete(events))
+        before = [await session.rows(select(table)) for table in tables]
+    await open_database().backup_to(str(tmp_path / "copy"))
+
+    taking = open_at(empty_url)
+    await taking.restore_from(str(tmp_path / "copy"))
+    async with taking.writer() as session:
+        assert [await session.rows(select(table)) for table in tables] == before
+        for table in (events, notices):
+            new = insert(table).values(topic="t", body=b"", created_at=0.0).returning(table.c.id)
+            assert await session.row(new) == {"id": 4}
+    with pytest.raises(Conflict):
+        await taking.restore_from(str(tmp_path / "copy"))
+    await taking.migrate()
+    await taking.close()
+
+
 CHILD = """
 import asyncio, sys
-from pathlib import Path
 from sqlalchemy import insert
+from headwater.compose import open_database
 from headwater.engines.database.schema import preferences
-from headwater.engines.database.sqlite import SqliteDatabase
 
 async def write(database, part):
     i = 0
@@ -338,7 +404,7 @@ async def write(database, part):
         i += 1
 
 async def main():
-    database = SqliteDatabase(Path(sys.argv[1]))
+    database = open_database(sys.argv[1])
     await asyncio.gather(*(write(database, part) for part in range(5)))
 
 asyncio.run(main())
@@ -347,10 +413,10 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("acknowledged", [1, 40, 400])
 async def test_what_was_acknowledged_survives_kill(
-    open_database: Open, tmp_path: Path, acknowledged: int
+    open_database: Open, database_url: str, acknowledged: int
 ) -> None:
     """Every row whose block had ended when the process was killed is there."""
-    seen = said_before_kill(CHILD, tmp_path / "headwater.db", lines=acknowledged)
+    seen = said_before_kill(CHILD, database_url, lines=acknowledged)
 
     async with open_database().reader() as session:
         assert set(seen) <= set(await names(session))

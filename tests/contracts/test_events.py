@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
 import pytest
 
 from headwater.engines.database.port import Database
-from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.events.port import Event
 from headwater.engines.events.table import ATTEMPTS, MOST_PAUSE_S, TableEvents
 from headwater.model.errors import NotFound
 from tests.support.clocks import OwnTime
+from tests.support.databases import open_at
 
 pytestmark = pytest.mark.anyio
 
@@ -31,15 +30,15 @@ class Box:
 
 
 @pytest.fixture(params=["table"])
-async def box(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Box]:
+async def box(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Box]:
     """Open one more handle on the *same* events: the second one plays another process."""
-    databases = [SqliteDatabase(tmp_path / "headwater.db")]
+    databases = [open_at(database_url)]
     await databases[0].migrate()
     clock, opened = OwnTime(), []
 
     def opener() -> TableEvents:
         assert request.param == "table"
-        databases.append(SqliteDatabase(tmp_path / "headwater.db"))
+        databases.append(open_at(database_url))
         opened.append(TableEvents(databases[-1], clock))
         return opened[-1]
 

@@ -1,20 +1,21 @@
 """Every Notices adapter keeps every promise of engines/notices/port.py."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from headwater.engines.database.port import Database
 from headwater.engines.database.schema import notices as rows
-from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.notices.listeners import QUEUED
 from headwater.engines.notices.memory import MemoryNotices
 from headwater.engines.notices.port import NOTICE_BYTES, Notices
 from headwater.engines.notices.table import KEPT_S, TableNotices
 from headwater.model.errors import InvalidInput
 from tests.support.clocks import OwnTime
+from tests.support.databases import KINDS, MIGRATED, fresh, open_at
 
 pytestmark = pytest.mark.anyio
 
@@ -22,22 +23,34 @@ Open = Callable[[], Notices]
 News = AsyncIterator[tuple[str, bytes]]
 
 
-@pytest.fixture(params=["memory", "table"])
-async def open_notices(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
-    """Open one more handle: of one process the same, of one host another process's."""
+@pytest.fixture(params=[("memory", ""), *(("table", kind) for kind in KINDS)], ids="-".join)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    adapter, kind = request.param
+    if adapter == "memory":
+        yield "memory:"
+        return
+    with fresh(kind, tmp_path, request, like=MIGRATED) as database:
+        yield database
+
+
+@pytest.fixture
+async def open_notices(url: str) -> AsyncIterator[Open]:
+    """Open one more handle: of one process the same, of a database another process's."""
     opened: list[Notices] = []
-    databases: list[SqliteDatabase] = []
+    databases: list[Database] = []
 
     def opener() -> Notices:
-        if request.param == "memory":
+        if url == "memory:":
             opened[:] = opened or [MemoryNotices()]
         else:
-            databases.append(SqliteDatabase(tmp_path / "headwater.db"))
+            databases.append(open_at(url))
             opened.append(TableNotices(databases[-1], OwnTime()))
         return opened[-1]
 
-    if request.param == "table":
-        await SqliteDatabase(tmp_path / "headwater.db").migrate()
+    if url != "memory:":
+        migrated = open_at(url)
+        await migrated.migrate()
+        await migrated.close()
     yield opener
     for notices in opened:
         await notices.close()
@@ -115,16 +128,16 @@ async def test_a_slow_listener_loses_the_oldest() -> None:
         assert await take(news, 1) == [("t", b"10")]
 
 
-async def count(database: SqliteDatabase) -> int:
+async def count(database: Database) -> int:
     async with database.reader() as session:
         row = await session.row(select(func.count().label("n")).select_from(rows))
     assert row is not None
     return int(row["n"])
 
 
-async def test_old_rows_go(tmp_path: Path) -> None:
+async def test_old_rows_go(database_url: str) -> None:
     """Publishers clean up, so that a table nobody reads stays small."""
-    database, clock = SqliteDatabase(tmp_path / "headwater.db"), OwnTime()
+    database, clock = open_at(database_url), OwnTime()
     await database.migrate()
     notices = TableNotices(database, clock)
     await asyncio.gather(*(notices.publish("t") for _ in range(9)))
@@ -134,9 +147,9 @@ async def test_old_rows_go(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_old_rows_go_though_nobody_says_anything(tmp_path: Path) -> None:
+async def test_old_rows_go_though_nobody_says_anything(database_url: str) -> None:
     """What was said of a video that is gone does not stay until the next one comes."""
-    database, clock = SqliteDatabase(tmp_path / "headwater.db"), OwnTime()
+    database, clock = open_at(database_url), OwnTime()
     await database.migrate()
     notices = TableNotices(database, clock)
     async with notices.listen("t") as news:
@@ -151,9 +164,9 @@ async def test_old_rows_go_though_nobody_says_anything(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_nobody_listening_costs_no_reads(tmp_path: Path) -> None:
+async def test_nobody_listening_costs_no_reads(database_url: str) -> None:
     """Looking for news ends with the last listener."""
-    database = SqliteDatabase(tmp_path / "headwater.db")
+    database = open_at(database_url)
     await database.migrate()
     notices = TableNotices(database, OwnTime())
     async with notices.listen("t") as news:

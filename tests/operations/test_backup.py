@@ -153,7 +153,8 @@ async def restored(folder: Path, data: Path) -> AsyncIterator[Store]:
     data.mkdir()
     await backup.restore(
         folder,
-        rows=data / "rows",
+        rows=SqliteDatabase(data / "rows"),
+        draft=data / "restoring",
         blobs=FileBlobs(data, secret=b"s" * 32),
         kept=FileBlobs(folder, secret=b"s" * 32),
         open_database=SqliteDatabase,

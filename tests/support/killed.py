@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def said_before_kill(program: str, where: Path, *, lines: int) -> list[str]:
+def said_before_kill(program: str, where: Path | str, *, lines: int) -> list[str]:
     """Run *program* with the argument *where*, kill it after so many *lines*, return all of them.
 
     Those it had written but we had not read when it died are among them.

@@ -147,8 +147,15 @@ class Faucet:
 
 
 @asynccontextmanager
-async def open_system(folder: Path) -> AsyncIterator[System]:
-    settings = Settings(data=folder, host="127.0.0.1", port=0, internal_port=0, free_floor_bytes=0)
+async def open_system(folder: Path, *, database: str = "") -> AsyncIterator[System]:
+    settings = Settings(
+        data=folder,
+        database=database,
+        host="127.0.0.1",
+        port=0,
+        internal_port=0,
+        free_floor_bytes=0,
+    )
     async with open_core(settings) as core:
         system = System(core)
         await core.ask("accounts.make_owner", email=EMAIL, password=PASSWORD)

@@ -24,10 +24,11 @@ from headwater.model.ids import AccountId, UploadId
 from headwater.uploads import appending, repository
 from headwater.uploads.checksums import Checksum
 from headwater.uploads.turn import LOCK_S
+from tests.support.databases import KINDS
 from tests.uploads.system import Faucet, System, body, member, until
 from tests.uploads.test_place_parts import commit, part_of, put, ticket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("kept_in", KINDS, indirect=True)]
 
 
 async def test_the_last_byte_completes_the_upload(system: System) -> None:

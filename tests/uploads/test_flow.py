@@ -8,9 +8,10 @@ import pytest
 from headwater.engines.blobs.port import BlobKey, Blobs, Stored
 from headwater.uploads import appending
 from headwater.uploads.inbox import BLOCK_BYTES
+from tests.support.databases import KINDS
 from tests.uploads.system import System, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("kept_in", KINDS, indirect=True)]
 CHUNK = bytes(64 << 10)
 
 

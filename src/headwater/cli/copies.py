@@ -51,7 +51,7 @@ def backup(
 
 def restore(folder: Folder, data: Data = None) -> None:
     """Bring a backup back into an empty data folder, every blob held against its hash."""
-    from headwater.compose import database_path, make_data, open_blobs, open_database
+    from headwater.compose import database_url, make_data, open_blobs, open_database
     from headwater.operations import backup as backups
     from headwater.settings import load
 
@@ -61,15 +61,20 @@ def restore(folder: Folder, data: Data = None) -> None:
     make_data(settings.data)
 
     async def bring_back() -> "Backup":
-        with _bar("restoring") as told:
-            return await backups.restore(
-                folder,
-                rows=database_path(settings),
-                blobs=open_blobs(settings.blobs or _blobs_url(settings.data)),
-                kept=open_blobs(_blobs_url(folder)),
-                open_database=open_database,
-                told=told,
-            )
+        rows = open_database(database_url(settings))
+        try:
+            with _bar("restoring") as told:
+                return await backups.restore(
+                    folder,
+                    rows=rows,
+                    draft=settings.data / "restoring",
+                    blobs=open_blobs(settings.blobs or _blobs_url(settings.data)),
+                    kept=open_blobs(_blobs_url(folder)),
+                    open_database=open_database,
+                    told=told,
+                )
+        finally:
+            await rows.close()
 
     _say("Restored", asyncio.run(bring_back()))
 

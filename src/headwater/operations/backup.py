@@ -102,20 +102,23 @@ async def back_up(
 async def restore(
     folder: Path,
     *,
-    rows: Path,
+    rows: Database,
+    draft: Path,
     blobs: Blobs,
     kept: Blobs,
     open_database: OpenDatabase,
     told: Told,
 ) -> Backup:
-    """Bring the backup in *folder* to *blobs* and, last of all, the file *rows*.
+    """Bring the backup in *folder* to *blobs* and, last of all, its rows to *rows*.
+
+    *draft* is where the rows are made true before.
 
     Raises:
         InvalidInput: the folder holds no finished backup, or one of a newer kind.
         ChecksumMismatch, BlobNotFound: the backup is damaged; nothing is started from it.
+        Conflict: *rows* is in use already.
     """
     note = read_note(folder)
-    draft = rows.with_name(f"{rows.name}.restoring")
     await asyncio.to_thread(shutil.copyfile, folder / ROWS, draft)
     async with opened(draft, open_database) as database:
         await database.migrate()
@@ -128,7 +131,8 @@ async def restore(
         async with database.writer() as session:
             await backup_repository.set_present(session, named.made, copied)
             await backup_repository.release_all(session)
-    draft.replace(rows)
+    await rows.restore_from(str(draft))
+    await asyncio.to_thread(draft.unlink)
     return note
 
 

@@ -17,7 +17,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     not_,
     or_,
     select,
@@ -248,7 +247,7 @@ async def reap(session: Session, *, now: float, gone: Sequence[str] = ()) -> lis
         update(jobs)
         .where(lost)
         .values(
-            state=case((dies, literal(JobState.DEAD)), else_=literal(JobState.QUEUED)),
+            state=case((dies, JobState.DEAD.value), else_=JobState.QUEUED.value),
             run_at=now + LOSS_PAUSE_S * jobs.c.losses,
             losses=jobs.c.losses + 1,
             error="The worker went away.",

@@ -1,9 +1,10 @@
-"""Migrations of the SQLite file: its schema is brought to ours, whole or not at all."""
+"""Migrations, of SQLite's file here: a schema is brought to ours, whole or not at all."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 
 from headwater.engines.database.connection import engine_for, open_raw, translated
@@ -29,19 +30,35 @@ def to_newest(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(open_raw(path)) as raw:
-            if _is_newest(raw, known):
+            if is_newest(_version(raw), known):
                 return
         _upgrade(path, known)
     except (sqlite3.Error, DBAPIError) as error:
         raise translated(error) from error
 
 
-def _upgrade(path: Path, known: list[str]) -> None:
+def is_newest(version: str | None, known: list[str]) -> bool:
+    """Say whether a database at *version* is at ours. Raises SettingsError: it is past that."""
+    if version is not None and version not in known:
+        raise SettingsError(
+            f"the database is of a newer version ({version}; this one knows up to {known[-1]}): "
+            "install the newer Headwater or restore a backup made before"
+        )
+    return version == known[-1]
+
+
+def upgrade(connection: sqlalchemy.Connection) -> None:
+    """Run what is missing on *connection*, inside the transaction it is in."""
     from alembic import command  # noqa: PLC0415 (half a second that only a migration should pay)
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _upgrade(path: Path, known: list[str]) -> None:
     with engine_for(path).connect() as connection:
         # Set before anything begins: changing it commits what is open.
         connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -49,23 +66,18 @@ def _upgrade(path: Path, known: list[str]) -> None:
         assert isinstance(raw, sqlite3.Connection)
         raw.execute(f"PRAGMA busy_timeout={WAIT_S * 1000:.0f}").close()
         raw.execute("PRAGMA foreign_keys=OFF").close()  # tables may be rebuilt on the way
-        config.attributes["connection"] = connection
         with connection.begin():  # alembic joins a transaction that is open
             raw.execute("BEGIN IMMEDIATE").close()
-            if not _is_newest(raw, known):
-                command.upgrade(config, "head")
+            if not is_newest(_version(raw), known):
+                upgrade(connection)
 
 
-def _is_newest(raw: sqlite3.Connection, known: list[str]) -> bool:
+def _version(raw: sqlite3.Connection) -> str | None:
+    """Return the revision it is at, None for an empty file."""
     try:
         row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
-            return False
+            return None
         raise
-    if row is not None and row[0] not in known:
-        raise SettingsError(
-            f"the database is of a newer version ({row[0]}; this one knows up to {known[-1]}): "
-            "install the newer Headwater or restore a backup made before"
-        )
-    return row is not None and row[0] == known[-1]
+    return None if row is None else str(row[0])

@@ -1,7 +1,8 @@
 """Database: rows, with one writer's transaction at a time per unit of work.
 
 Flow      the runner opens a session per operation → repositories read and write through it.
-Adapters  sqlite.SqliteDatabase (one host); compose.py picks by HEADWATER_DATABASE.
+Adapters  sqlite.SqliteDatabase (one host), postgres.PostgresDatabase (a fleet); compose.py picks by
+          HEADWATER_DATABASE.
 Promises  tests/contracts/test_database.py.
 
 Tables are declared once in schema.py (SQLAlchemy Core); only repository.py files and adapters named
@@ -72,7 +73,18 @@ class Database(Protocol):
         ...
 
     async def backup_to(self, path: str) -> None:
-        """Write one consistent copy of everything committed, while writers go on."""
+        """Write one consistent copy of everything committed, while writers go on.
+
+        A copy is SQLite's file, whatever database it is of, so that every other can take it over.
+        """
+        ...
+
+    async def restore_from(self, path: str) -> None:
+        """Take over all rows of the copy *path*, which is of this version; all or none.
+
+        Raises:
+            Conflict: there are rows here already.
+        """
         ...
 
     async def close(self) -> None: ...

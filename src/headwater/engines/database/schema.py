@@ -16,6 +16,9 @@ from sqlalchemy import (
     text,
 )
 
+# A number that only grows: 64 bits everywhere, as SQLite's own are.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -240,7 +243,7 @@ demands = Table(  # segments somebody waits for; urgent, ahead of every job
 events = Table(  # the outbox and the embedded queue in one
     "events",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("topic", String(60), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False, index=True),
@@ -252,7 +255,7 @@ consumers = Table(  # how far each consumer has come, and which process works fo
     "consumers",
     metadata,
     Column("name", String(60), primary_key=True),
-    Column("position", Integer, nullable=False, server_default="0"),  # every event up to this id
+    Column("position", Number, nullable=False, server_default="0"),  # every event up to this id
     Column("leased_by", String(60)),
     Column("leased_until", Float),
 )
@@ -261,7 +264,7 @@ deliveries = Table(  # one row per event and consumer that failed, until it succ
     "deliveries",
     metadata,
     Column("consumer", String(60), primary_key=True),
-    Column("event", Integer, primary_key=True),
+    Column("event", Number, primary_key=True),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("run_at", Float, nullable=False),
     Column("dead", Boolean, nullable=False, server_default="0"),
@@ -274,7 +277,7 @@ deliveries = Table(  # one row per event and consumer that failed, until it succ
 notices = Table(  # the notices adapter of one host with several processes; short-lived rows
     "notices",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("topic", String(120), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False, index=True),

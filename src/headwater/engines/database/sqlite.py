@@ -6,10 +6,11 @@ Promises  WAL, synchronous=FULL, BEGIN IMMEDIATE; the event loop waits for no fl
 
 import asyncio
 import os
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -25,7 +26,7 @@ from headwater.engines.database.connection import (
 from headwater.engines.database.group_commit import GroupCommit
 from headwater.engines.database.port import Parameters, Row
 from headwater.engines.reach import Reach
-from headwater.model.errors import Unavailable
+from headwater.model.errors import Conflict, Unavailable
 
 READERS = 64  # snapshots open at the same time; the next waits
 IDLE_READERS = 8  # connections kept warm between them
@@ -147,6 +148,9 @@ class SqliteDatabase:
     async def backup_to(self, path: str) -> None:
         await asyncio.to_thread(_copy, self._path, Path(path))
 
+    async def restore_from(self, path: str) -> None:
+        await asyncio.to_thread(_take_over, Path(path), self._path)
+
     async def close(self) -> None:
         self._closed = True
         if self._writers is not None and self._write_connection is not None:
@@ -183,19 +187,38 @@ class SqliteDatabase:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy in one step, which reads one snapshot; in WAL no writer waits for it."""
+    try:
+        with (
+            draft_of(target) as draft,
+            closing(open_raw(source)) as here,
+            closing(sqlite3.connect(draft)) as there,
+        ):
+            here.backup(there, pages=-1)
+            there.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    except sqlite3.Error as error:
+        raise translated(error) from error
+
+
+def _take_over(copy: Path, target: Path) -> None:
+    if target.exists():
+        raise Conflict("There are rows already; restore into a new folder.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with draft_of(target) as draft:
+        shutil.copyfile(copy, draft)
+
+
+@contextmanager
+def draft_of(target: Path) -> Iterator[Path]:
+    """Let the block write a file, closed when it ends, that then is *target*, whole and durable."""
     draft = target.with_name(target.name + ".draft")
     draft.unlink(missing_ok=True)
     try:
-        with closing(open_raw(source)) as here, closing(sqlite3.connect(draft)) as there:
-            here.backup(there, pages=-1)
-            there.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        yield draft
         sync(draft)
         for log in ("-wal", "-shm"):  # of an older copy that was opened by somebody who then died
             target.with_name(target.name + log).unlink(missing_ok=True)
         draft.replace(target)
         sync(target.parent)
-    except sqlite3.Error as error:
-        raise translated(error) from error
     finally:
         draft.unlink(missing_ok=True)
 

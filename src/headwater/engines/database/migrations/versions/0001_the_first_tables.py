@@ -27,7 +27,12 @@ def upgrade() -> None:
     op.create_table(
         "consumers",
         sa.Column("name", sa.String(length=60), nullable=False),
-        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "position",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            server_default="0",
+            nullable=False,
+        ),
         sa.Column("leased_by", sa.String(length=60), nullable=True),
         sa.Column("leased_until", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_consumers")),
@@ -35,7 +40,7 @@ def upgrade() -> None:
     op.create_table(
         "deliveries",
         sa.Column("consumer", sa.String(length=60), nullable=False),
-        sa.Column("event", sa.Integer(), nullable=False),
+        sa.Column("event", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_at", sa.Float(), nullable=False),
         sa.Column("dead", sa.Boolean(), server_default="0", nullable=False),
@@ -71,7 +76,12 @@ def upgrade() -> None:
 
     op.create_table(
         "events",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("topic", sa.String(length=60), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
@@ -153,7 +163,12 @@ def upgrade() -> None:
 
     op.create_table(
         "notices",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("topic", sa.String(length=120), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
