@@ -106,10 +106,14 @@ def make_data(folder: Path) -> None:
 
 
 def require_data(settings: Settings) -> None:
-    """Raise SettingsError unless the data folder holds what a server made; create nothing."""
+    """Raise SettingsError unless the data folder holds what a server made; create nothing.
+
+    Where the rows are on a server of their own, that tells what there is.
+    """
     if settings.data.exists():
         make_data(settings.data)
-        if database_path(settings).is_file():
+        url = database_url(settings)
+        if not url.startswith("sqlite:") or _sqlite_path(url).is_file():
             return
     raise SettingsError(
         f"There is no Headwater data in {settings.data} (HEADWATER_DATA or --data names it)."
