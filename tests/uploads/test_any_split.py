@@ -33,7 +33,7 @@ step = st.fixed_dictionaries(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(length=st.integers(0, len(CONTENT)), steps=st.lists(step, max_size=12))
+@given(length=st.integers(1, len(CONTENT)), steps=st.lists(step, max_size=12))
 async def test_the_same_bytes_come_back(
     system: System, length: int, steps: list[dict[str, Any]]
 ) -> None:
