@@ -3,7 +3,6 @@
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -13,6 +12,7 @@ from headwater.model.errors import SettingsError
 from headwater.roles import ROLES, SERVICES, free_port, refuse_taken
 from tests.cli.command import headwater
 from tests.cli.running import EMAIL, PASSWORD, serving
+from tests.support.waiting import until
 
 PATIENCE_S = 20.0
 IDLE_BYTES = 150 << 20
@@ -63,19 +63,12 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
             )
             assert slow.recv(1 << 10).startswith(b"HTTP/1.1 100")  # it waits for the body
             server.process.send_signal(signal.SIGINT)
-            wait_until(lambda: any("stopping" in line for line in server.said))
+            until(lambda: any("stopping" in line for line in server.said), within_s=PATIENCE_S)
             assert server.process.poll() is None
 
             server.process.send_signal(signal.SIGINT)
 
             assert server.process.wait(PATIENCE_S) == 128 + signal.SIGINT
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_link_that_leads_nowhere_is_not_printed(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,13 +10,13 @@ import pytest
 
 from tests.cli.command import COMMAND, bare_environment, headwater
 from tests.cli.running import EMAIL, PASSWORD, Running, serving
+from tests.support.waiting import until
 
 OWNER = {"HEADWATER_OWNER_EMAIL": EMAIL, "HEADWATER_OWNER_PASSWORD": PASSWORD}
 SETTINGS = {"HEADWATER_SANDBOX": "none", "HEADWATER_INTERNAL_PORT": "0"}
 TABLE = {"HEADWATER_NOTICES": "table:"}
 SOON_S = 5.0  # a proof that nobody purges is believed for ten
 PATIENCE_S = 20.0
-POLL_S = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +31,6 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server whose notices are in the database."""
     with serving(tmp_path_factory.mktemp("together") / "data", **OWNER, **TABLE) as running:
         yield running
-
-
-def wait_until(holds: Callable[[], bool], *, within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(POLL_S)
 
 
 @pytest.mark.parametrize("name", ["alone", "together"])
@@ -56,7 +48,7 @@ def test_a_key_that_a_command_revokes_ends_at_once(
         revoked = headwater("keys", "revoke", number, "--data", server.data)
 
         assert revoked.out == f"Revoked {number}.\n"
-        wait_until(lambda: http.get("/api/v1/account").is_client_error, within_s=SOON_S)
+        until(lambda: http.get("/api/v1/account").is_client_error, within_s=SOON_S)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +74,7 @@ def test_a_worker_works_beside_a_server_that_hears_it(together: Running) -> None
         [COMMAND, "worker", "--data", str(together.data)], env=bare_environment() | SETTINGS
     ) as worker:
         try:
-            wait_until(lambda: len(list(lives.iterdir())) == 2, within_s=PATIENCE_S)
+            until(lambda: len(list(lives.iterdir())) == 2, within_s=PATIENCE_S)
             assert worker.poll() is None
         finally:
             worker.send_signal(signal.SIGTERM)

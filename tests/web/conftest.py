@@ -8,12 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.support.clips import make_clip
 from tests.support.server import Server, serving
-from tests.web.player import until
+from tests.support.waiting import until
 
 ARGUMENTS = [
     "--headless=new",
@@ -61,13 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def video(server: Server, ladder: Path) -> str:
     """The id of a video with all its rungs made."""
     with server.client() as client:
-        answer = client.post(
-            "/api/v1/videos", params={"title": TITLE}, content=ladder.read_bytes()
-        ).raise_for_status()
-        made: str = answer.json()["id"]
-        until_ready = lambda: client.get(f"/api/v1/videos/{made}").json()["state"] == "ready"  # noqa: E731
-        until(until_ready, within_s=60)
-    return made
+        return send_until_ready(client, ladder, TITLE)
 
 
 @pytest.fixture
@@ -91,6 +86,14 @@ def open_page(browser: Browser, server: Server) -> OpenPage:
             await context.close()
 
     return opened
+
+
+def send_until_ready(client: httpx.Client, clip: Path, title: str) -> str:
+    """Upload *clip*, wait until its video is ready, and return the id."""
+    answer = client.post("/api/v1/videos", params={"title": title}, content=clip.read_bytes())
+    video: str = answer.raise_for_status().json()["id"]
+    until(lambda: client.get(f"/api/v1/videos/{video}").json()["state"] == "ready", within_s=60)
+    return video
 
 
 def listen(page: Page) -> list[str]:

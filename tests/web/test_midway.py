@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.support.server import Server
-from tests.web.conftest import OpenPage
-from tests.web.player import look, until, watch_until
+from tests.web.conftest import OpenPage, send_until_ready
+from tests.web.player import look, watch_until
 
 pytestmark = pytest.mark.anyio
 
@@ -19,11 +19,7 @@ pytestmark = pytest.mark.anyio
 def fleeting(server: Server, ladder: Path) -> Iterator[str]:
     """The id of a video of its own, in two segments."""
     with server.client() as client:
-        answer = client.post(
-            "/api/v1/videos", params={"title": "Fleeting"}, content=ladder.read_bytes()
-        ).raise_for_status()
-        video: str = answer.json()["id"]
-        until(lambda: client.get(f"/api/v1/videos/{video}").json()["state"] == "ready", within_s=60)
+        video = send_until_ready(client, ladder, "Fleeting")
         yield video
         client.delete(f"/api/v1/videos/{video}")
 
