@@ -28,13 +28,6 @@ LOOK = """() => {
 Seen = dict[str, Any]
 
 
-def until(condition: Callable[[], bool], *, within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(POLL_S)
-
-
 async def look(page: Page) -> Seen:
     seen: Seen = await page.evaluate(LOOK)
     return seen
@@ -57,6 +50,18 @@ async def open_video(page: Page, video: str, query: str = "") -> None:
     """Open the video's page and watch until it plays."""
     await page.goto(f"/watch/{video}{query}")
     await watch_until(page, lambda seen: seen["frames"] > 5)
+
+
+async def reach(page: Page, control: str) -> None:
+    """Bring the mouse over one of the player's controls, which shows them, and keeps them shown."""
+    box = await page.locator(f"headwater-player {control}").bounding_box()
+    assert box
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+async def open_settings(page: Page) -> None:
+    await reach(page, ".settings")
+    await page.locator("headwater-player .settings").click()
 
 
 def decodes(height: int) -> Callable[[Seen], bool]:

@@ -8,7 +8,17 @@ from playwright.async_api import Route, expect
 
 from tests.support.server import Server
 from tests.web.conftest import OpenPage
-from tests.web.player import Seen, ask_until, decodes, look, open_video, rung_of, watch_until
+from tests.web.player import (
+    Seen,
+    ask_until,
+    decodes,
+    look,
+    open_settings,
+    open_video,
+    reach,
+    rung_of,
+    watch_until,
+)
 
 pytestmark = pytest.mark.anyio
 BUDGET_BYTES = 350_000
@@ -41,8 +51,7 @@ async def test_a_chosen_quality_is_decoded(open_page: OpenPage, video: str) -> N
 
         await page.evaluate("document.querySelector('video').loop = true")
         for height in (qualities[0], qualities[-1]):
-            await page.mouse.move(300, 300 + height / 10)
-            await page.locator("headwater-player .settings").click()
+            await open_settings(page)
             await page.get_by_role("menuitem", name="Quality").click()
             await page.get_by_role("menuitemradio", name=f"{height}p").click()
             seen = await watch_until(page, decodes(height))
@@ -234,7 +243,7 @@ async def test_without_captions_the_button_says_so(open_page: OpenPage, video: s
         await open_video(page, video)
         button = page.get_by_role("button", name="This video has no captions")
         assert await button.is_disabled()
-        await page.locator("headwater-player .settings").click()
+        await open_settings(page)
         assert await page.get_by_role("menuitem", name="Captions").count() == 0
 
 
@@ -253,11 +262,26 @@ async def test_the_seek_bar_shows_the_moment(open_page: OpenPage, video: str) ->
     """Hovering shows the time and the picture there."""
     async with open_page() as page:
         await open_video(page, video)
-        await page.locator("headwater-player").hover()
-        await page.locator("headwater-seek").hover()
+        await reach(page, "headwater-seek")
         await page.locator("headwater-seek .tile img").wait_for()
         when = page.locator("headwater-seek .when", has_text=re.compile("0:0[23]"))
         await when.wait_for()
+
+
+async def test_controls_fade_unless_the_mouse_is_on_them(open_page: OpenPage, video: str) -> None:
+    """They go after two seconds without a hand on them; the mouse on one of them is a hand."""
+    frame = (
+        "document.querySelector('headwater-player').renderRoot.querySelector('.frame').className"
+    )
+    async with open_page() as page:
+        await open_video(page, video)
+        await reach(page, "headwater-seek")
+        start = (await look(page))["time"]
+        await watch_until(page, lambda seen: seen["time"] > start + 2.5)
+        assert "shown" in await page.evaluate(frame)
+
+        await page.mouse.move(300, 200)
+        await ask_until(page, f"{frame}.includes('idle')", wanted=True)
 
 
 async def test_the_watch_page_stays_small(open_page: OpenPage, video: str) -> None:

@@ -11,9 +11,17 @@ import pytest
 from playwright.async_api import Page, Route
 
 from tests.support.server import Server, serving
-from tests.web.conftest import OpenPage
+from tests.web.conftest import OpenPage, send_until_ready
 from tests.web.making import tell
-from tests.web.player import ask_until, decodes, look, open_video, rung_of, until, watch_until
+from tests.web.player import (
+    ask_until,
+    decodes,
+    look,
+    open_settings,
+    open_video,
+    rung_of,
+    watch_until,
+)
 
 pytestmark = pytest.mark.anyio
 FILLED_BY_360 = {"width": 620, "height": 900}  # a player without doubts begins with 360p here
@@ -31,11 +39,7 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def unmade(cold: Server, ladder: Path) -> Iterator[str]:
     """The id of a video with nothing made ahead: one rung is copied, three would be encoded."""
     with cold.client() as client:
-        answer = client.post(
-            "/api/v1/videos", params={"title": "Unmade"}, content=ladder.read_bytes()
-        ).raise_for_status()
-        video: str = answer.json()["id"]
-        until(lambda: client.get(f"/api/v1/videos/{video}").json()["state"] == "ready", within_s=60)
+        video = send_until_ready(client, ladder, "Unmade")
         yield video
         client.delete(f"/api/v1/videos/{video}").raise_for_status()
 
@@ -56,10 +60,10 @@ async def say_of(page: Page, **facts: object) -> None:
 
 @asynccontextmanager
 async def asking(open_page: OpenPage, *, of: Server, **facts: object) -> AsyncIterator[Any]:
-    """Open a page that says *facts*, and collect the rungs it asks for."""
+    """Open a page that says *facts*, and collect the rungs it asks for, in this order."""
     async with open_page(of=of, viewport=FILLED_BY_360) as page:
-        rungs: set[str] = set()
-        page.on("request", lambda request: rungs.update(filter(None, [rung_of(request.url)])))
+        rungs: list[str] = []
+        page.on("request", lambda request: rungs.extend(filter(None, [rung_of(request.url)])))
         await say_of(page, **facts)
         yield page, rungs
 
@@ -70,21 +74,30 @@ async def play_through(page: Page, video: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("speeds", "asked"),
+    ("speeds", "first", "lower"),
     [
-        (dict.fromkeys(ENCODED, 1.4), "v480c"),  # only what is copied
-        ({"v480": 1.1, "v360": 1.6, "v240": 3.2}, "v360"),
-        ({}, "v480c"),  # nothing is known: what is copied, or the lowest
+        (dict.fromkeys(ENCODED, 1.4), "v480c", set()),  # only what is copied
+        ({"v480": 1.1, "v360": 1.6, "v240": 3.2}, "v360", {"v240"}),
+        ({}, "v480c", {"v240"}),  # nothing is known: what is copied, or the lowest
     ],
 )
 async def test_auto_asks_for_what_is_made_fast_enough(
-    open_page: OpenPage, cold: Server, unmade: str, speeds: Mapping[str, float], asked: str
+    open_page: OpenPage,
+    cold: Server,
+    unmade: str,
+    speeds: Mapping[str, float],
+    first: str,
+    lower: set[str],
 ) -> None:
-    """Where nothing is made ahead, "ready" does not mean that anything exists."""
+    """Where nothing is made ahead, "ready" does not mean that anything exists.
+
+    A busy machine is a slow line: it may go on with what is lower and made fast enough as well.
+    """
     async with asking(open_page, of=cold, speeds=json.dumps(speeds)) as (page, rungs):
         await play_through(page, unmade)
 
-        assert rungs == {asked}
+        assert rungs[0] == first
+        assert set(rungs) <= {first} | lower
 
 
 async def test_a_choice_is_obeyed_however_slow(
@@ -94,10 +107,10 @@ async def test_a_choice_is_obeyed_however_slow(
     slow = json.dumps(dict.fromkeys(ENCODED, 0.4))
     async with asking(open_page, of=cold, speeds=slow) as (page, rungs):
         await open_video(page, unmade)
-        assert rungs == {"v480c"}
+        assert set(rungs) == {"v480c"}
 
         await page.evaluate("document.querySelector('video').loop = true")
-        await page.locator("headwater-player .settings").click()
+        await open_settings(page)
         await page.get_by_role("menuitem", name="Quality").click()
         await page.get_by_role("menuitemradio", name="360p").click()
         await watch_until(page, decodes(360))
@@ -117,7 +130,7 @@ async def test_while_it_is_made_auto_stays_on_what_is_there(
         await open_video(page, video)
 
         assert rungs
-        assert rungs <= {"v480c", "v240"}
+        assert set(rungs) <= {"v480c", "v240"}
 
 
 @pytest.mark.parametrize(("warms", "asked"), [("all", "v360"), ("low", "v360"), ("none", "v480c")])
@@ -128,7 +141,7 @@ async def test_what_is_made_ahead_is_there_when_the_video_is_ready(
     async with asking(open_page, of=server, warms=warms, speeds=slow) as (page, rungs):
         await open_video(page, video)
 
-        assert rungs == {asked}
+        assert rungs[0] == asked
 
 
 async def test_news_of_the_making_reach_the_player(

@@ -256,7 +256,8 @@ export class HeadwaterPlayer extends PlayerState {
   private isInUse(): boolean {
     const menu = this.renderRoot.querySelector<Menu>("headwater-menu");
     const byKeyboard = this.shadowRoot?.activeElement?.matches(":focus-visible");
-    return this.paused || this.soundOnly || !!menu?.open || !!byKeyboard;
+    const byMouse = matchMedia("(hover: hover)").matches && this.renderRoot.querySelector(".bar:hover");
+    return this.paused || this.soundOnly || !!menu?.open || !!byKeyboard || !!byMouse;
   }
 
   override render() {
