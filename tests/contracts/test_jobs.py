@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
-from headwater.engines.database.port import Database, Row, Session
+from headwater.engines.database.port import Database, Parameters, Row, Session
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import Conflict, NotFound
 from headwater.model.ids import AccountId, GenerationId, JobId, TrackId, VideoId
@@ -383,23 +383,26 @@ class Explained:
         self._question = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
         self.plans: list[tuple[list[str], str]] = []
 
-    async def _explain(self, statement: Any) -> None:
-        asked = statement.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+    async def _explain(self, statement: Any, parameters: Parameters | None) -> None:
+        filled = statement.params(parameters) if parameters else statement
+        asked = filled.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
         plain = str(asked).replace(":", "\\:")
         rows = await self._session.rows(text(f"{self._question} {plain}"))
         self.plans.append(([str(list(row.values())[-1]) for row in rows], str(asked)))
 
-    async def rows(self, statement: Executable) -> Sequence[Row]:
-        await self._explain(statement)
-        return await self._session.rows(statement)
+    async def rows(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Sequence[Row]:
+        await self._explain(statement, parameters)
+        return await self._session.rows(statement, parameters)
 
-    async def row(self, statement: Executable) -> Row | None:
-        await self._explain(statement)
-        return await self._session.row(statement)
+    async def row(self, statement: Executable, parameters: Parameters | None = None) -> Row | None:
+        await self._explain(statement, parameters)
+        return await self._session.row(statement, parameters)
 
-    async def execute(self, statement: Executable) -> int:
-        await self._explain(statement)
-        return await self._session.execute(statement)
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
+        await self._explain(statement, parameters)
+        return await self._session.execute(statement, parameters)
 
 
 async def test_no_query_scans_the_table(database: Database) -> None:

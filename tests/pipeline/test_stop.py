@@ -1,4 +1,4 @@
-"""A worker that stops drops what nobody waits for, and leaves it as if nobody had taken it."""
+"""What nobody waits for any more is dropped at once, and left as if nobody had taken it."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ from headwater.model.job import Job, JobKind, JobState
 from tests.pipeline.test_demanded import Starved
 from tests.pipeline.working import process, working
 from tests.support.clips import FFMPEG, make_clip
-from tests.support.system import system
+from tests.support.system import actor_of, system
 
 pytestmark = pytest.mark.anyio
 SOON_S = 5.0
@@ -32,7 +32,8 @@ async def given_back(core: Core, video: VideoId) -> Job:
             await anyio.sleep(0.02)
 
 
-async def test_a_warm_up_is_dropped_and_given_back(clips: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["the worker stops", "the video is deleted"])
+async def test_a_warm_up_is_dropped_and_given_back(clips: Path, tmp_path: Path, how: str) -> None:
     """At once, though its encode would never end; neither an error nor a lease stays behind."""
     media = await Starved.open(FFMPEG)
     media.fed, media.waiting = asyncio.Event(), asyncio.Event()
@@ -43,7 +44,11 @@ async def test_a_warm_up_is_dropped_and_given_back(clips: Path, tmp_path: Path) 
                 await media.waiting.wait()
 
             assert worker.waits_for == []
-            worker.stop()
+            if how == "the worker stops":
+                worker.stop()
+            else:
+                owner = await actor_of(core)
+                await core.runner.run("videos.delete", owner, video_id=video.id)
             warm = await given_back(core, video.id)
 
         assert (warm.state, warm.error, warm.attempts) == (JobState.QUEUED, None, 0)

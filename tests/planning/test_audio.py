@@ -78,7 +78,7 @@ def test_sound_is_cut_at_the_next_frame() -> None:
 
     (rendition,) = planned(source, pictures=video()).renditions
 
-    for cut, moment in zip(rendition.cuts[1:-1], (4, 8, 12, 16), strict=True):
+    for cut, moment in zip(rendition.cuts[1:-1], (64 / 30, 4, 8, 12, 16), strict=True):
         assert 0 <= cut / 48_000 - moment < 1024 / 48_000
 
 
@@ -167,7 +167,7 @@ def test_the_encoded_lasts_as_long_as_the_pictures() -> None:
     (rendition,) = audio.renditions
     assert rendition.cuts[0] == 0
     assert 0 <= rendition.cuts[-1] / 48_000 - 20 < 1024 / 48_000
-    assert len(rendition.cuts) == 6
+    assert len(rendition.cuts) == 7
     check(rendition, source, audio.shift)
 
 
@@ -177,7 +177,7 @@ def test_late_sound_begins_with_silence() -> None:
     audio = planned(source, pictures=video())
 
     assert audio.renditions[0].cuts[0] == 0
-    assert len(audio.renditions[0].cuts) == 6
+    assert len(audio.renditions[0].cuts) == 7
 
 
 def test_more_than_two_channels_come_with_stereo_first() -> None:

@@ -32,6 +32,8 @@ def check(source: TrackTable) -> Cuts:
     placed, _ = place([source])
     found = cut_video(placed[0])
     rows, times = presented(placed[0])
+    samples = placed[0].samples
+    parting = closed_keyframes(samples.pts, samples.sync, samples.sound)
 
     assert found.cuts[0] == times[0]
     assert found.cuts[-1] > times[-1]
@@ -43,10 +45,8 @@ def check(source: TrackTable) -> Cuts:
         mine = rows[segment == k]
         assert lo <= mine.min()
         assert mine.max() < hi <= len(source.pts)
-        earlier = source.sync[: mine.min() + 1] & (
-            source.pts[: mine.min() + 1] - placed[0].shift <= found.cuts[k]
-        )
-        if earlier.any():
+        serves = source.sync & (source.pts - placed[0].shift + ~parting <= found.cuts[k])
+        if serves[: mine.min() + 1].any():
             assert source.sync[lo]
             assert source.pts[lo] - placed[0].shift <= found.cuts[k]
     return found
@@ -105,6 +105,28 @@ def test_one_keyframe_is_enough(seconds_long: int) -> None:
     lengths = seconds(found, source)
     assert min(lengths) >= SHORTEST_S
     assert max(lengths) <= 6
+
+
+@pytest.mark.parametrize("gop", [60, 120, 10**9])
+def test_where_nothing_is_copied_the_first_segment_is_short(gop: int) -> None:
+    """It is all that has to be made before a video is playable."""
+    source = video(20, gop=gop)
+    placed, _ = place([source])
+
+    found = cut_video(placed[0], free=True)
+
+    assert seconds(found, source) == pytest.approx([2, 2, 4, 4, 4, 4], abs=0.3)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 60, 89, 90, 91])
+def test_a_short_video_is_not_cut_further_than_it_can_be(frames: int) -> None:
+    source = video(frames / 30)
+    placed, _ = place([source])
+
+    found = cut_video(placed[0], free=True)
+
+    assert found.frames.sum() == frames
+    assert len(found.frames) == (2 if frames >= 90 else 1)
 
 
 def test_one_frame_is_one_segment() -> None:

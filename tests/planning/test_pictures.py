@@ -13,9 +13,9 @@ def test_a_short_video_fills_part_of_a_sheet() -> None:
     board = storyboard(plan.video)
 
     assert (board.sheets, board.columns, board.rows_of(0)) == (1, 10, 2)
-    assert board.segments_of(0) == list(range(15))
+    assert board.segments_of(0) == list(range(16))  # the first four seconds are two of them
     assert (board.tile_width, board.tile_height) == (192, 108)
-    assert board.interval_s == 4
+    assert board.interval_s == 3.75
     tiles = board.tiles()
     assert (tiles[0].start_s, tiles[-1].stop_s) == (0, 60)
     assert (tiles[11].x, tiles[11].y, tiles[11].sheet) == (192, 108, 0)
@@ -52,5 +52,5 @@ def test_the_poster_lies_behind_the_titles() -> None:
     assert short
     assert long
 
-    assert poster_segment(short) == 1  # 4 s is nearest to a tenth
+    assert short.cuts[poster_segment(short)] == 4 * short.timescale  # nearest to a tenth
     assert long.cuts[poster_segment(long)] == 60_000

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import demands
@@ -19,6 +19,11 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     video: VideoId
     rank: int
     asked_at: float
+
+
+_WAITING = (  # asked at every poll: building it costs more than its answer
+    select(demands).order_by(demands.c.rank, demands.c.asked_at).limit(bindparam("most"))
+)
 
 
 def _named(generation: GenerationId, track: TrackId, index: int) -> ColumnElement[bool]:
@@ -48,9 +53,7 @@ async def take_back(session: Session, generation: GenerationId, track: TrackId, 
 
 async def waiting(session: Session, limit: int) -> list[Demand]:
     """Return the most urgent first: by rank, then by how long they wait."""
-    rows = await session.rows(
-        select(demands).order_by(demands.c.rank, demands.c.asked_at).limit(limit)
-    )
+    rows = await session.rows(_WAITING, {"most": limit})
     return [msgspec.convert(dict(row), Demand) for row in rows]
 
 

@@ -6,13 +6,16 @@ forgives both.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
+    Select,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -89,7 +92,7 @@ async def enqueue(
     return new
 
 
-def _next_owner(kinds: Sequence[JobKind], now: float) -> ScalarSelect[str]:
+def _next_owner(kinds: Sequence[JobKind]) -> ScalarSelect[str]:
     """Select the owner with work to do who was served longest ago.
 
     The inner query hops from owner to owner along the index, so it costs a few look-ups for each
@@ -102,7 +105,7 @@ def _next_owner(kinds: Sequence[JobKind], now: float) -> ScalarSelect[str]:
         select(following.correlate(owners).scalar_subquery()).where(owners.c.owner.is_not(None))
     )
     served = select(func.max(jobs.c.served_at)).where(jobs.c.owner == owners.c.owner)
-    ready = select(jobs.c.id).where(_is_ready(kinds, now), jobs.c.owner == owners.c.owner)
+    ready = select(jobs.c.id).where(_is_ready(kinds), jobs.c.owner == owners.c.owner)
     return (
         select(owners.c.owner)
         .where(owners.c.owner.is_not(None), ready.correlate(owners).exists())
@@ -112,16 +115,27 @@ def _next_owner(kinds: Sequence[JobKind], now: float) -> ScalarSelect[str]:
     )
 
 
-def _is_ready(kinds: Sequence[JobKind], now: float) -> ColumnElement[bool]:
-    """Say which jobs can be begun: of a deleted video the sweep alone, until it is restored."""
+def _is_ready(kinds: Sequence[JobKind]) -> ColumnElement[bool]:
+    """Say which jobs can be begun at `now`: of a deleted video the sweep, until it is restored."""
     deleted = select(videos.c.id).where(
         videos.c.id == jobs.c.video, videos.c.deleted_at.is_not(None)
     )
     return and_(
         jobs.c.state == JobState.QUEUED,
-        jobs.c.kind.in_(kinds),
-        jobs.c.run_at <= now,
+        or_(*(jobs.c.kind == kind for kind in kinds)),
+        jobs.c.run_at <= bindparam("now"),
         or_(jobs.c.kind == JobKind.SWEEP, not_(deleted.correlate(jobs).exists())),
+    )
+
+
+@cache
+def _next(kinds: tuple[JobKind, ...]) -> Select[tuple[str]]:
+    """Select what lease_next leases; built once, because workers ask again and again."""
+    return (
+        select(jobs.c.id)
+        .where(_is_ready(kinds), jobs.c.owner == _next_owner(kinds))
+        .order_by(jobs.c.priority, jobs.c.run_at)
+        .limit(1)
     )
 
 
@@ -132,13 +146,7 @@ async def lease_next(
 
     The owner served longest ago comes first; of theirs the smallest priority, then the oldest.
     """
-    chosen = (
-        select(jobs.c.id)
-        .where(_is_ready(kinds, now), jobs.c.owner == _next_owner(kinds, now))
-        .order_by(jobs.c.priority, jobs.c.run_at)
-        .limit(1)
-    )
-    row = await session.row(chosen)
+    row = await session.row(_next(tuple(kinds)), {"now": now})
     if row is None:
         return None
     await session.execute(

@@ -92,20 +92,32 @@ class Worker:
         )
         # By run, not by job: a job that gave its turn back may be leased again before its run ends.
         self._runs: dict[object, tuple[Job, anyio.CancelScope]] = {}
+        self._broken_off: set[object] = set()
         self._woken = anyio.Event()
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
         """Take nothing new and drop what nobody waits for; run() returns when the rest is done."""
         self._stopping.set()
-        self._drop()
+        self._drop_idle()
         self._wake()
 
-    def _drop(self) -> None:
+    def _drop_idle(self) -> None:
+        """Drop what nobody waits for."""
         self._demanded.drop_ahead()
-        for job, scope in self._runs.values():
+        for run, (job, _) in self._runs.items():
             if job.kind is not JobKind.PLAN:
-                scope.cancel()
+                self._break_off(run)
+
+    def _drop_video(self, video: VideoId) -> None:
+        """Drop what is made of *video*, which was deleted; taken back, it goes on later."""
+        for run, (job, _) in self._runs.items():
+            if job.video == video and job.kind is not JobKind.SWEEP:
+                self._break_off(run)
+
+    def _break_off(self, run: object) -> None:
+        self._broken_off.add(run)
+        self._runs[run][1].cancel()
 
     @property
     def waits_for(self) -> list[str]:
@@ -133,7 +145,7 @@ class Worker:
                     log.warning("worker.look", error=str(error), code=error.code)
                 with anyio.move_on_after(POLL_S):
                     await self._woken.wait()
-            self._drop()  # what was taken while stop() was called
+            self._drop_idle()  # what was taken while stop() was called
             while self._demanded.is_busy or self._runs:
                 with anyio.move_on_after(POLL_S):
                     self._woken = anyio.Event()
@@ -147,6 +159,7 @@ class Worker:
                     self._wake()
                 elif (told := read_news(body)).deleted_at is not None:
                     self._maker.materials.forget_video(told.id)
+                    self._drop_video(told.id)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -201,7 +214,7 @@ class Worker:
     async def _run_job(self, run: object) -> None:
         """Do a job; what cannot even be told to the database comes back with its lease.
 
-        One that a stop breaks off waits for the next worker, as if nobody had taken it.
+        One that is broken off waits for the next worker, as if nobody had taken it.
         """
         job, scope = self._runs[run]
         is_ended = False
@@ -212,8 +225,9 @@ class Worker:
         except HeadwaterError as error:
             log.warning("job.left", job=job.id, kind=job.kind, error=str(error), code=error.code)
         finally:
-            if self._stopping.is_set() and not is_ended:
+            if not is_ended and (self._stopping.is_set() or run in self._broken_off):
                 await self._give_back(job)
+            self._broken_off.discard(run)
             del self._runs[run]
             self._woken.set()
 

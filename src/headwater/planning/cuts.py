@@ -1,8 +1,8 @@
 """Cuts: where segments begin, and which samples making each of them needs.
 
-Segments last 2 to 10 s and aim at 4. They begin at closed keyframes where there are such; where two
-of those lie more than 10 s apart, at frames between them, and the encode is fed from the keyframe
-before.
+Segments last 2 to 10 s and aim at 4; the first is half as long where all is encoded. They begin at
+closed keyframes where there are such; where two of those lie more than 10 s apart, at frames
+between them, and the encode is fed from the keyframe before.
 """
 
 from bisect import bisect_left
@@ -18,7 +18,7 @@ from headwater.planning.timeline import Placed, presented
 AIM_S = 4.0
 SHORTEST_S = 2.0
 LONGEST_S = 10.5  # 10, as HLS rounds: x264's usual 250 frames last 10.43 s at 23.976 per second
-FREE_GAP_S = 6.0  # where nothing is copied, no keyframe has a say
+FREE_GAP_S = 6.0  # the same where nothing is copied
 STRIDE = 8  # divides into every frame step there is
 SPARSE_S = 1.0  # where keyframes lie closer in the mean, more choice makes no better segments
 DENSE_S = 0.25  # none are considered closer, so that a hostile table costs no more than a plain one
@@ -59,10 +59,11 @@ def closed_keyframes(pts: Int64s, sync: Bools, sound: Bools) -> Bools:
     return parts
 
 
-def cut_video(placed: Placed, *, gap_s: float = LONGEST_S) -> Cuts:
+def cut_video(placed: Placed, *, free: bool = False) -> Cuts:
     """Cut the video track; every presented frame lies in exactly one segment, none is empty.
 
-    Where closed keyframes lie more than *gap_s* apart, frames between them are cuts too.
+    Where closed keyframes lie too far apart, frames between them are cuts too. *free*: nothing is
+    copied, so that keyframes have less of a say, and the first segment is short.
     """
     rows, times = presented(placed)
     if not len(rows):
@@ -72,8 +73,10 @@ def cut_video(placed: Placed, *, gap_s: float = LONGEST_S) -> Cuts:
     second = samples.timescale
     candidates = times[parting[rows]]
     end = max(placed.end, int(times[-1]) + 1)
-    places = _places(candidates, times, end, second, gap_s=gap_s)
+    places = _places(candidates, times, end, second, gap_s=FREE_GAP_S if free else LONGEST_S)
     cuts = even_cuts(places, second)
+    if free:
+        cuts = _with_short_start(cuts, times, second)
     firsts = np.searchsorted(times, cuts[:-1])
     frames = np.diff(np.append(firsts, len(times)))
     lows = np.minimum.reduceat(rows, firsts)
@@ -107,6 +110,15 @@ def _places(candidates: Int64s, times: Int64s, end: int, second: int, *, gap_s: 
         filled.append(_nearest(times, ideal, first=int(edges[at]), second=second))
     places = np.unique(np.concatenate(filled))
     return places[places <= end]
+
+
+def _with_short_start(cuts: Int64s, times: Int64s, second: int) -> Int64s:
+    """Halve the first segment: a video of which nothing is copied is playable once that is made."""
+    length = int(cuts[1] - cuts[0])
+    if length < 1.5 * SHORTEST_S * second:
+        return cuts
+    middle = np.array([cuts[0] + length / 2])
+    return np.unique(np.append(cuts, _nearest(times, middle, first=int(cuts[0]), second=second)))
 
 
 def _thinned(places: Int64s, spacing: int) -> Int64s:

@@ -13,7 +13,7 @@ from headwater.model.look import Look
 from headwater.model.plan import ENCODER_ENDS, Plan, VideoPlan
 from headwater.planning.audio import Pictures, plan_audio
 from headwater.planning.copy import HIGH_DYNAMIC_RANGE, is_dear, source_rung
-from headwater.planning.cuts import FREE_GAP_S, LONGEST_S, Cuts, cut_video
+from headwater.planning.cuts import LONGEST_S, Cuts, cut_video
 from headwater.planning.ladder import Picture, displayed, encoded_rung, short_sides
 from headwater.planning.rates import frame_rate, peak_bps
 from headwater.planning.settings import PlanSettings
@@ -22,7 +22,7 @@ from headwater.planning.timeline import Placed, place, presented
 __all__ = ["PlanSettings", "make_plan"]
 
 LONGEST_TICKS = (1 << 31) - 1  # what a segment can say of one picture
-VERSION = 3  # of what planning decides: raised when the same source would be planned differently
+VERSION = 4  # of what planning decides: raised when the same source would be planned differently
 
 
 def make_plan(
@@ -88,7 +88,7 @@ def _plan_video(
     """Cut on keyframes if the source's own pictures can be offered then, else evenly."""
     plan = partial(_with_cuts, placed, look, sounds, settings=settings)
     copied = plan(cut_video(placed))
-    return copied if copied.owns else plan(cut_video(placed, gap_s=FREE_GAP_S))
+    return copied if copied.owns else plan(cut_video(placed, free=True))
 
 
 def _with_cuts(

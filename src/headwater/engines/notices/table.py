@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database, Session
@@ -23,6 +23,8 @@ from headwater.model.errors import HeadwaterError
 POLL_S = 0.05
 BATCH = 500
 KEPT_S = 60.0  # longer than any process that listens goes without looking
+
+_NEWS = select(notices).where(notices.c.id > bindparam("seen")).order_by(notices.c.id).limit(BATCH)
 
 log = structlog.get_logger(__name__)
 
@@ -92,9 +94,7 @@ class TableNotices:
             async with self._database.writer() as session:
                 await self._prune(session, now)
         async with self._database.reader() as session:
-            rows = await session.rows(
-                select(notices).where(notices.c.id > self._seen).order_by(notices.c.id).limit(BATCH)
-            )
+            rows = await session.rows(_NEWS, {"seen": self._seen})
         for row in rows:
             self._seen = row["id"]
             self._listeners.tell(row["topic"], row["body"], row["id"])
