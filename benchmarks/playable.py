@@ -1,11 +1,11 @@
 """playable: seconds from the last byte of an upload to `playable`, and to a decoded frame.
 
 A real server as it comes, warm-up and all, and a real Chromium with the real watch page in it: the
-browser is warm (it has shown another video), the watch page is opened when the upload's answer is
-there, and requestVideoFrameCallback tells when the first frame is on its way to the screen. The two
-times are taken of two uploads, because a page being drawn is no idle machine; each video is deleted
-before the next is sent. The cold seek goes to the middle of the two hours, where nothing has been
-made.
+browser is warm (it has shown another video) and its window is open, the watch page is asked for
+when the upload's answer is there, and requestVideoFrameCallback tells when the first frame is on
+its way to the screen. The two times are taken of two uploads, because a page being drawn is no idle
+machine; each video is deleted before the next is sent. The cold seek goes to the middle of the two
+hours, where nothing has been made.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ SEEK = """async (at) => {
   player.seek(at);
   return await new Promise((resolve) => {
     const look = (_, frame) => {
-      if (frame.mediaTime >= at - 0.5) resolve((performance.now() - began) / 1000);
+      if (Math.abs(frame.mediaTime - at) <= 0.5) resolve((performance.now() - began) / 1000);
       else video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
@@ -74,7 +74,9 @@ async def _measure(running: Server, clips: Clips) -> list[Row]:
         async with _browser() as browser:
             warm = await asyncio.to_thread(send, client, clips.megabytes(), "Warm")
             await asyncio.to_thread(wait_for, client, warm, "playable", "ready")
-            await _first_frame(browser, running, warm)
+            async with _page(browser) as page:
+                await page.goto(f"{running.url}/watch/{warm}")
+                await _frame_of(page)
             await asyncio.to_thread(_delete, running, client, warm)
             minutes = 0.0
             for name, about, playable_s, frame_s in CASES:
@@ -129,9 +131,11 @@ async def _medians(
         await asyncio.to_thread(wait_for, client, video, "playable", "ready")
         playable.append(time.monotonic() - began)
         await asyncio.to_thread(_delete, running, client, video)
-        video = await asyncio.to_thread(send, client, path, path.stem)
-        wall = time.time()  # noqa: TID251 (the browser's clock is this one)
-        framed.append(await _first_frame(browser, running, video) - wall)
+        async with _page(browser) as page:
+            video = await asyncio.to_thread(send, client, path, path.stem)
+            wall = time.time()  # noqa: TID251 (the browser's clock is this one)
+            await page.goto(f"{running.url}/watch/{video}")
+            framed.append(await _frame_of(page) - wall)
         await asyncio.to_thread(_delete, running, client, video)
     return statistics.median(playable), statistics.median(framed)
 
@@ -144,13 +148,6 @@ def _delete(running: Server, client: httpx.Client, video: str) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError("A deleted video is still being made")
         time.sleep(0.05)
-
-
-async def _first_frame(browser: Browser, running: Server, video: str) -> float:
-    """Open the watch page and return when (Unix time) the first frame was there."""
-    async with _page(browser) as page:
-        await page.goto(f"{running.url}/watch/{video}")
-        return await _frame_of(page)
 
 
 async def _frame_of(page: Page) -> float:

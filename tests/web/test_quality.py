@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route
 
+from tests.support.clips import run
 from tests.support.server import Server, serving
 from tests.web.conftest import OpenPage, send_until_ready
 from tests.web.making import tell
@@ -74,30 +75,43 @@ async def play_through(page: Page, video: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("speeds", "first", "lower"),
+    ("speeds", "others"),
     [
-        (dict.fromkeys(ENCODED, 1.4), "v480c", set()),  # only what is copied
-        ({"v480": 1.1, "v360": 1.6, "v240": 3.2}, "v360", {"v240"}),
-        ({}, "v480c", {"v240"}),  # nothing is known: what is copied, or the lowest
+        (dict.fromkeys(ENCODED, 1.4), set()),  # only what is copied
+        ({"v480": 1.1, "v360": 1.6, "v240": 3.2}, {"v360", "v240"}),
+        ({}, {"v240"}),  # nothing is known: what is copied, or the lowest
     ],
 )
 async def test_auto_asks_for_what_is_made_fast_enough(
-    open_page: OpenPage,
-    cold: Server,
-    unmade: str,
-    speeds: Mapping[str, float],
-    first: str,
-    lower: set[str],
+    open_page: OpenPage, cold: Server, unmade: str, speeds: Mapping[str, float], others: set[str]
 ) -> None:
     """Where nothing is made ahead, "ready" does not mean that anything exists.
 
-    A busy machine is a slow line: it may go on with what is lower and made fast enough as well.
+    It begins with what is there; a busy machine is a slow line, on which it may go on with a lower
+    rung that is made fast enough.
     """
     async with asking(open_page, of=cold, speeds=json.dumps(speeds)) as (page, rungs):
         await play_through(page, unmade)
 
-        assert rungs[0] == first
-        assert set(rungs) <= {first} | lower
+        assert rungs[0] == "v480c"
+        assert set(rungs) <= {"v480c"} | others
+
+
+@pytest.mark.parametrize(("speed", "asked"), [(9.0, {"v240", "v360"}), (1.4, {"v240"})])
+async def test_where_nothing_is_copied_the_lowest_comes_first(
+    open_page: OpenPage, cold: Server, ladder: Path, tmp_path: Path, speed: float, asked: set[str]
+) -> None:
+    """Its first segment is what made the video playable; from there it rises as it can be made."""
+    foreign = tmp_path / "foreign.mp4"
+    run("-i", str(ladder), "-c:v", "mpeg4", "-q:v", "4", "-g", "60", "-c:a", "copy", str(foreign))
+    with cold.client() as client:
+        video = send_until_ready(client, foreign, "Foreign")
+    speeds = json.dumps(dict.fromkeys(ENCODED, speed))
+    async with asking(open_page, of=cold, speeds=speeds) as (page, rungs):
+        await play_through(page, video)
+
+        assert rungs[0] == "v240"
+        assert set(rungs) == asked
 
 
 async def test_a_choice_is_obeyed_however_slow(

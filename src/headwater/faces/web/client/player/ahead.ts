@@ -2,6 +2,7 @@
  * Fetching ahead of the engine: while the browser still reads its code, what it will ask for first is
  * on its way. The master playlist says what that is: one rung, the sound beside it, their first bytes.
  */
+import { MOST_BPS, UNKNOWN_BPS, lineBps, lineOnceKnown } from "./line";
 import { type Sized, type Wish, startRung } from "./start";
 
 /** A body that came, and how long it travelled once the server had begun to answer. */
@@ -15,11 +16,13 @@ export class Ahead {
   private readonly coming = new Map<string, Promise<Fetched | null>>();
   /** The playlist of the rung to start with, as the master names it; null while that is not known. */
   first: string | null = null;
+  /** Ends when `first` is known, or will not be. */
+  decided: Promise<void> = Promise.resolve();
 
   /** Ask for the master playlist at `address`, then for what `wish` needs of it. */
   start(address: string, wish: Wish): void {
-    void this.fetch(address).then((master) => {
-      if (master) this.follow(new TextDecoder().decode(master.body), address, wish);
+    this.decided = this.fetch(address).then(async (master) => {
+      if (master) await this.follow(new TextDecoder().decode(master.body), address, wish);
     });
   }
 
@@ -30,8 +33,8 @@ export class Ahead {
     return coming;
   }
 
-  private follow(master: string, address: string, wish: Wish): void {
-    const rung = startRung(rungsOf(master), wish);
+  private async follow(master: string, address: string, wish: Wish): Promise<void> {
+    const rung = await rungFor(rungsOf(master), wish);
     if (!rung) return;
     this.first = rung.address;
     for (const playlist of [rung.address, soundOf(master)]) {
@@ -48,6 +51,13 @@ export class Ahead {
     this.coming.set(address, coming);
     return coming;
   }
+}
+
+/** The rung to start with. Where that depends on the line, it is waited for until something is known of it. */
+async function rungFor(rungs: Sized[], wish: Wish): Promise<Sized | null> {
+  const carefully = startRung(rungs, wish, lineBps() ?? UNKNOWN_BPS);
+  const isSure = lineBps() !== null || carefully === startRung(rungs, wish, MOST_BPS);
+  return isSure ? carefully : startRung(rungs, wish, await lineOnceKnown());
 }
 
 async function fetched(address: string): Promise<Fetched | null> {

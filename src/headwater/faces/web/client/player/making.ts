@@ -28,12 +28,24 @@ export interface Rung {
 export const carries = (line_bps: number, { bandwidth }: Rung): boolean => bandwidth <= line_bps * USED_SHARE;
 
 const isCopied = ({ address }: Rung): boolean => TRACK.exec(address)?.[1]?.endsWith("c") ?? false;
-const speedOf = ({ speeds }: Making, { address }: Rung): number | undefined => speeds[TRACK.exec(address)?.[1] ?? ""];
+export const speedOf = ({ speeds }: Making, { address }: Rung): number | undefined => speeds[TRACK.exec(address)?.[1] ?? ""];
 
 function isWarm({ progress, warms, duration }: Making, { address }: Rung, until_s: number): boolean {
   if (warms === "none") return false;
   if (warms === "low" && Number(TRACK.exec(address)?.[2]) > LOW_PX) return false;
   return progress >= 1 || until_s <= progress * duration;
+}
+
+const lowestMade = <R extends Rung>(rungs: R[]): R | undefined =>
+  rungs.filter((rung) => !isCopied(rung)).toSorted((a, b) => a.bandwidth - b.bandwidth)[0];
+
+/**
+ * Whether `rung`, one of `rungs`, plays up to `until_s` without being made: where nothing is copied,
+ * a video that is playable begins with its lowest, see pipeline/plan_video.py.
+ */
+export function isThere<R extends Rung>(rung: R, rungs: R[], making: Making, until_s: number): boolean {
+  const begins = until_s <= AHEAD_S && !rungs.some(isCopied) && lowestMade(rungs) === rung;
+  return begins || isCopied(rung) || isWarm(making, rung, until_s);
 }
 
 /**
@@ -44,7 +56,7 @@ export function flowing<R extends Rung>(rungs: R[], making: Making, until_s: num
   const flows = (rung: R): boolean =>
     isCopied(rung) || isWarm(making, rung, until_s) || (speedOf(making, rung) ?? 0) >= QUICK;
   const found = rungs.filter(flows);
-  const lowest = rungs.filter((rung) => !isCopied(rung)).toSorted((a, b) => a.bandwidth - b.bandwidth)[0];
+  const lowest = lowestMade(rungs);
   if (!lowest) return found;
   const isNeeded = speedOf(making, lowest) === undefined || !found.some((rung) => carries(line_bps, rung));
   return isNeeded ? rungs.filter((rung) => rung.address === lowest.address || found.includes(rung)) : found;

@@ -1,4 +1,4 @@
-/** What this browser remembers: where each video stopped, volume, speed, and how wide the player is. */
+/** What this browser remembers: where each video stopped, volume, speed, the line, and how wide the player is. */
 
 const POSITIONS = "headwater.positions";
 const SETTINGS = "headwater.player";
@@ -12,9 +12,11 @@ export interface Settings {
   theatre: boolean;
   /** The language of captions, "" where somebody turned them off, null where nobody has said. */
   captions: string | null;
+  /** What the line carried the last time, null where that was never measured. */
+  line_bps: number | null;
 }
 
-const DEFAULTS: Settings = { volume: 1, muted: false, speed: 1, theatre: false, captions: null };
+const DEFAULTS: Settings = { volume: 1, muted: false, speed: 1, theatre: false, captions: null, line_bps: null };
 
 function read<T>(name: string, otherwise: T): T {
   try {

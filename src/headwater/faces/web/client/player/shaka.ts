@@ -2,9 +2,10 @@
 import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 import type { Choice, Engine, News, Quality, Screen, Trouble } from "./engine";
 import type { Ahead } from "./ahead";
+import { UNKNOWN_BPS, lineBps } from "./line";
 import { AHEAD_S } from "./making";
+import { writeSettings } from "./memory";
 import { patientScheme } from "./network";
-import { LINE_BPS } from "./start";
 import { warmFirst } from "./warm";
 
 export type Library = typeof shaka;
@@ -18,7 +19,7 @@ export class ShakaEngine implements Engine {
     library: Library,
     private readonly screen: Screen,
     private readonly news: News,
-    ahead: Ahead,
+    private readonly ahead: Ahead,
   ) {
     const { NetworkingEngine } = library.net;
     const scheme = patientScheme(library, (yes) => this.wait(yes), ahead);
@@ -28,11 +29,13 @@ export class ShakaEngine implements Engine {
     this.player = new library.Player();
     this.player.setVideoContainer(screen.captions);
     this.player.configure(CONFIGURATION);
-    const next = { until_s: () => this.nextUntil(), making: () => news.making(), first: () => ahead.first };
+    this.player.configure("abr.defaultBandwidthEstimate", lineBps() ?? UNKNOWN_BPS);
+    const next = { until_s: () => this.nextUntil(), making: () => news.making(), first: () => this.first() };
     this.player.configure("abrFactory", warmFirst(library, next));
     for (const name of ["trackschanged", "adaptation", "variantchanged", "textchanged", "loaded"]) {
       this.player.addEventListener(name, () => this.news.change());
     }
+    this.player.addEventListener("segmentappended", () => this.rememberLine());
     this.player.addEventListener("error", (event) => {
       const error = (event as unknown as { detail: shaka.util.Error }).detail;
       if (error.severity === 2) this.news.trouble(troubleOf(error));
@@ -45,6 +48,7 @@ export class ShakaEngine implements Engine {
 
   async load(address: string, start_s: number | null): Promise<void> {
     try {
+      await this.ahead.decided;
       await this.player.load(address, start_s);
       await Promise.all(this.tracksBeside().map((track) => this.add(track)));
     } catch (error) {
@@ -120,11 +124,20 @@ export class ShakaEngine implements Engine {
     return this.player.destroy();
   }
 
+  private first(): string | null {
+    return this.screen.video.buffered.length ? null : this.ahead.first;
+  }
+
   /** Up to where the video plays with what is fetched next. */
   private nextUntil(): number {
     const { buffered, currentTime } = this.screen.video;
     const end = buffered.length ? buffered.end(buffered.length - 1) : currentTime;
     return Math.max(end, currentTime) + AHEAD_S;
+  }
+
+  private rememberLine(): void {
+    const { estimatedBandwidth: line_bps } = this.player.getStats();
+    if (Number.isFinite(line_bps)) writeSettings({ line_bps: Math.round(line_bps) });
   }
 
   private wait(yes: boolean): void {
@@ -135,7 +148,6 @@ export class ShakaEngine implements Engine {
 
 const CONFIGURATION = {
   abr: {
-    defaultBandwidthEstimate: LINE_BPS,
     useNetworkInformation: false,
     cacheLoadThreshold: 1, // immutable segments are never asked for twice, so fast means fast
     restrictToElementSize: true,

@@ -8,18 +8,17 @@ type Variant = shaka.extern.Variant;
 export interface Next {
   until_s(): number;
   making(): Making;
-  /** The rung whose first bytes are on their way, null where that is not known. */
+  /** The rung to begin with, whose first bytes are on their way; null once some of it has come. */
   first(): string | null;
 }
 
 const nameOf = ({ video }: Variant): string => video?.originalId ?? "";
 
-/** Return a factory of Shaka's own choice of quality, which begins with `next.first`. */
+/** Return a factory of Shaka's own choice of quality, which begins with `next.first()`. */
 export function warmFirst(library: typeof shaka, next: Next): () => shaka.extern.AbrManager {
   class WarmFirst extends library.abr.SimpleAbrManager {
     private all: Variant[] = [];
     private lowLatency = false;
-    private chosen = false;
 
     override setVariants(variants: Variant[], lowLatency: boolean): boolean {
       this.all = variants;
@@ -30,9 +29,8 @@ export function warmFirst(library: typeof shaka, next: Next): () => shaka.extern
     override chooseVariant(fast?: boolean): Variant {
       super.setVariants(this.known(), this.lowLatency);
       const own = super.chooseVariant(fast);
-      const started = this.chosen ? undefined : this.all.find((variant) => nameOf(variant) === next.first());
-      this.chosen = true;
-      return started ?? own;
+      const first = next.first();
+      return this.all.find((variant) => nameOf(variant) === first) ?? own;
     }
 
     private known(): Variant[] {
