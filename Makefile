@@ -26,7 +26,7 @@ serve: $(STAMPS)/serve $(STAMPS)/web ## prepare what is missing, then serve on h
 
 test: $(STAMPS)/test $(STAMPS)/web ## run every test and print the coverage
 	@sh tools/test_programs.sh
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term $(ARGS) </dev/null
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term $(ARGS) </dev/null
 
 check: $(STAMPS)/test ## lint, formatting, types and import contracts
 	@$(BIN)/ruff check $(wildcard $(CHECKED))

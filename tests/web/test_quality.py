@@ -78,7 +78,6 @@ async def play_through(page: Page, video: str) -> None:
     ("speeds", "others"),
     [
         (dict.fromkeys(ENCODED, 1.4), set()),  # only what is copied
-        ({"v480": 1.1, "v360": 1.6, "v240": 3.2}, {"v360", "v240"}),
         ({}, {"v240"}),  # nothing is known: what is copied, or the lowest
     ],
 )

@@ -30,7 +30,12 @@ class Opener:
     async def open(self, key: BlobKey) -> "OpenFile":
         """Open *key* to read it. Raises BlobNotFound."""
         opened = self._open_now(self.path(key))
-        return opened or OpenFile(*await self._open_in_thread(key), self._threads)
+        if opened is not None:
+            return opened
+        found = await self._open_in_thread(key)
+        if found is None:
+            raise BlobNotFound(f"no blob {key}")
+        return OpenFile(*found, self._threads)
 
     def path(self, key: str) -> str:
         return f"{self._root}/{blob_key(key)}"
@@ -63,7 +68,7 @@ class Opener:
                 os.close(descriptor)
         return OpenFile(descriptor, stored, self._threads) if stored else None
 
-    async def _open_in_thread(self, key: BlobKey) -> tuple[int, Stored]:
+    async def _open_in_thread(self, key: BlobKey) -> tuple[int, Stored] | None:
         loop = asyncio.get_running_loop()
         opening = loop.run_in_executor(self._threads, self._open_and_stat, key)
         try:
@@ -72,8 +77,16 @@ class Opener:
             opening.add_done_callback(_close_opened)
             raise
 
-    def _open_and_stat(self, key: BlobKey) -> tuple[int, Stored]:
-        descriptor = self.open_blocking(key)
+    def _open_and_stat(self, key: BlobKey) -> tuple[int, Stored] | None:
+        """Open *key*; None if it is not there.
+
+        An error that crosses threads in a future keeps all that its traceback saw, until the
+        collector comes by: the files of a deleted source, for one who looks what is missing.
+        """
+        try:
+            descriptor = self.open_blocking(key)
+        except BlobNotFound:
+            return None
         try:
             return descriptor, stored_of(descriptor)
         except BaseException:
@@ -123,6 +136,6 @@ async def to_end(threads: ThreadPoolExecutor, work: Callable[[*A], T], *args: *A
         raise
 
 
-def _close_opened(opening: "asyncio.Future[tuple[int, Stored]]") -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        os.close(opening.result()[0])
+def _close_opened(opening: "asyncio.Future[tuple[int, Stored] | None]") -> None:
+    if not opening.cancelled() and opening.exception() is None and (found := opening.result()):
+        os.close(found[0])
