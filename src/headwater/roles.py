@@ -46,6 +46,7 @@ ROLES["all"] = tuple(
 )
 
 TEND_S = 10.0
+REACH_POLL_S = 0.01
 ABANDONED_S = 60.0  # a request waits 8 s, and its client asks again within seconds
 BACKLOG = 4096
 # Counts connections, idle ones too: at the limit, silent ones keep everybody out (trap 1).
@@ -182,6 +183,7 @@ async def http_server(
 
     serving.add_done_callback(ended)
     await listening.wait()
+    await _until_reached(host, port, serving)
     if serving.done():
         raise SettingsError(f"Cannot listen on {host}:{port}: {serving.exception()}")
     try:
@@ -192,6 +194,18 @@ async def http_server(
         # The server's own deadline would skip the drain (trap 3), so it is ours.
         await asyncio.wait({serving}, timeout=drain_s)
         serving.cancel()
+
+
+async def _until_reached(host: str, port: int, serving: asyncio.Future[None]) -> None:
+    """Return once the address can be connected to; the server itself only says that it begins."""
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(REACH_POLL_S)
+        else:
+            writer.close()
+            return
 
 
 def refuse_taken(host: str, port: int) -> None:

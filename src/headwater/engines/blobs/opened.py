@@ -17,7 +17,6 @@ from headwater.model.errors import BlobNotFound, Unavailable
 
 T = TypeVar("T")
 A = TypeVarTuple("A")
-READ_BYTES = CHUNK_BYTES  # each piece costs a hand-over to the server, 40 µs in all
 
 
 class Opener:
@@ -105,7 +104,7 @@ class OpenFile:
         self.used_at = self.checked_at = 0.0  # by whoever keeps it open
 
     async def read(self, start: int, stop: int) -> bytes:
-        wanted = min(READ_BYTES, stop - start)
+        wanted = min(CHUNK_BYTES, stop - start)
         chunk = read_cached(self._descriptor, start, wanted)
         if not chunk:
             chunk = await to_end(self._threads, os.pread, self._descriptor, wanted, start)

@@ -19,7 +19,7 @@ from headwater.model.upload import Extent
 BlobKey = NewType("BlobKey", str)
 KEY_SHAPE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 KEY_BYTES = 200  # what the rows that name blobs have room for
-CHUNK_BYTES = 1 << 20  # bounds the memory of one stream
+CHUNK_BYTES = 2 << 20  # bounds the memory of one stream
 
 
 def blob_key(text: str) -> BlobKey:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwater.delivery.ranges import matches
 from headwater.delivery.streams import Manifest, Piece
 from headwater.faces.kit import ACTOR, Faces, actor_of
-from headwater.faces.streaming.responder import Headers, header, respond
+from headwater.faces.streaming.responder import Headers, Share, header, respond
 from headwater.model.errors import BeingMade, NotFound
 from headwater.model.ids import TrackId, VideoId
 from headwater.pipeline.keys import INIT
@@ -91,6 +91,7 @@ class PieceEndpoint:
 
     def __init__(self, faces: Faces, operation: str, content_type: bytes) -> None:
         self._faces, self._operation, self._content_type = faces, operation, content_type
+        self._share = Share()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path_params"]
@@ -106,14 +107,16 @@ class PieceEndpoint:
             await accepted(error)(scope, receive, send)
             return
         try:
-            await respond(
-                scope,
-                receive,
-                send,
-                blob=piece.blob,
-                content_type=self._content_type,
-                headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
-            )
+            with self._share as share:
+                await respond(
+                    scope,
+                    receive,
+                    send,
+                    blob=piece.blob,
+                    content_type=self._content_type,
+                    headers=SHARED_FOR_EVER if piece.shared else PRIVATE,
+                    share=share,
+                )
         finally:
             piece.blob.close()
 
