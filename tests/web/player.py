@@ -25,6 +25,7 @@ LOOK = """() => {
     frames: video.getVideoPlaybackQuality().totalVideoFrames, height: video.videoHeight,
   } : {};
 }"""
+VIDEO = "document.querySelector('video')"
 Seen = dict[str, Any]
 
 
@@ -62,6 +63,15 @@ async def reach(page: Page, control: str) -> None:
 async def open_settings(page: Page) -> None:
     await reach(page, ".settings")
     await page.locator("headwater-player .settings").click()
+
+
+async def choose_quality(page: Page, height: int) -> None:
+    """Choose in the menu, at the video's start: what plays within two seconds stays as it is."""
+    await page.evaluate(f"{VIDEO}.pause(), {VIDEO}.currentTime = 0")
+    await open_settings(page)
+    await page.get_by_role("menuitem", name="Quality").click()
+    await page.get_by_role("menuitemradio", name=f"{height}p").click()
+    await page.evaluate(f"{VIDEO}.play()")
 
 
 def decodes(height: int) -> Callable[[Seen], bool]:

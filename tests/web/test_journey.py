@@ -35,7 +35,7 @@ async def test_the_first_day(open_page: OpenPage, tmp_path: Path, ladder: Path) 
             await watch_until(page, lambda seen: seen["time"] > 4.2, within_s=20)
             await page.evaluate(
                 "() => { const p = document.querySelector('headwater-player');"
-                " p.video.loop = true; p.choose(p.qualities[0]); }"
+                " p.video.loop = true; p.seek(0); p.choose(p.qualities[0]); }"
             )
             seen = await watch_until(
                 page, lambda seen: seen["height"] == seen["chosen"], within_s=20

@@ -11,6 +11,7 @@ from tests.web.conftest import OpenPage
 from tests.web.player import (
     Seen,
     ask_until,
+    choose_quality,
     decodes,
     look,
     open_settings,
@@ -51,9 +52,7 @@ async def test_a_chosen_quality_is_decoded(open_page: OpenPage, video: str) -> N
 
         await page.evaluate("document.querySelector('video').loop = true")
         for height in (qualities[0], qualities[-1]):
-            await open_settings(page)
-            await page.get_by_role("menuitem", name="Quality").click()
-            await page.get_by_role("menuitemradio", name=f"{height}p").click()
+            await choose_quality(page, height)
             seen = await watch_until(page, decodes(height))
             assert seen["quality"] == seen["chosen"] == height
             await watch_until(page, goes_on_from(seen["frames"]))

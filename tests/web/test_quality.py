@@ -16,9 +16,9 @@ from tests.web.conftest import OpenPage, send_until_ready
 from tests.web.making import tell
 from tests.web.player import (
     ask_until,
+    choose_quality,
     decodes,
     look,
-    open_settings,
     open_video,
     rung_of,
     watch_until,
@@ -123,9 +123,7 @@ async def test_a_choice_is_obeyed_however_slow(
         assert set(rungs) == {"v480c"}
 
         await page.evaluate("document.querySelector('video').loop = true")
-        await open_settings(page)
-        await page.get_by_role("menuitem", name="Quality").click()
-        await page.get_by_role("menuitemradio", name="360p").click()
+        await choose_quality(page, 360)
         await watch_until(page, decodes(360))
 
         await page.evaluate("document.querySelector('headwater-player').renew()")
