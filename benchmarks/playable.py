@@ -75,8 +75,7 @@ async def _measure(running: Server, clips: Clips) -> list[Row]:
             warm = await asyncio.to_thread(send, client, clips.megabytes(), "Warm")
             await asyncio.to_thread(wait_for, client, warm, "playable", "ready")
             async with _page(browser) as page:
-                await page.goto(f"{running.url}/watch/{warm}")
-                await _frame_of(page)
+                await _first_frame(page, running, warm)
             await asyncio.to_thread(_delete, running, client, warm)
             minutes = 0.0
             for name, about, playable_s, frame_s in CASES:
@@ -97,8 +96,7 @@ async def _two_hours(
     taken = await _medians(browser, running, client, path)
     video = await asyncio.to_thread(send, client, path, path.stem)
     async with _page(browser) as page:
-        await page.goto(f"{running.url}/watch/{video}")
-        await _frame_of(page)
+        await _first_frame(page, running, video)
         seeks = [await page.evaluate(SEEK, at) for at in (3600.0, 2700.0, 4500.0)]
     about = "2 h of the same"
     return [
@@ -134,8 +132,7 @@ async def _medians(
         async with _page(browser) as page:
             video = await asyncio.to_thread(send, client, path, path.stem)
             wall = time.time()  # noqa: TID251 (the browser's clock is this one)
-            await page.goto(f"{running.url}/watch/{video}")
-            framed.append(await _frame_of(page) - wall)
+            framed.append(await _first_frame(page, running, video) - wall)
         await asyncio.to_thread(_delete, running, client, video)
     return statistics.median(playable), statistics.median(framed)
 
@@ -150,7 +147,9 @@ def _delete(running: Server, client: httpx.Client, video: str) -> None:
         time.sleep(0.05)
 
 
-async def _frame_of(page: Page) -> float:
+async def _first_frame(page: Page, running: Server, video: str) -> float:
+    """Open the watch page in *page* and return when (Unix time) the first frame was there."""
+    await page.goto(f"{running.url}/watch/{video}")
     deadline = time.monotonic() + WITHIN_S
     while (at := await page.evaluate("window.firstFrame")) is None:
         if time.monotonic() > deadline:

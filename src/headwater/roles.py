@@ -173,16 +173,8 @@ async def http_server(
         backpressure=CONNECTIONS,
         log_enabled=False,
     )
-    listening = asyncio.Event()
-    server.hooks_startup.append(listening.set)
     serving = asyncio.ensure_future(server.serve())
-
-    def ended(_: object) -> None:
-        listening.set()
-        stop.set()
-
-    serving.add_done_callback(ended)
-    await listening.wait()
+    serving.add_done_callback(lambda _: stop.set())
     await _until_reached(host, port, serving)
     if serving.done():
         raise SettingsError(f"Cannot listen on {host}:{port}: {serving.exception()}")
@@ -197,7 +189,7 @@ async def http_server(
 
 
 async def _until_reached(host: str, port: int, serving: asyncio.Future[None]) -> None:
-    """Return once the address can be connected to; the server itself only says that it begins."""
+    """Return once the address can be connected to, or the server has ended."""
     while not serving.done():
         try:
             _, writer = await asyncio.open_connection(host, port)

@@ -55,8 +55,9 @@ export class Ahead {
 
 /** The rung to start with. Where that depends on the line, it is waited for until something is known of it. */
 async function rungFor(rungs: Sized[], wish: Wish): Promise<Sized | null> {
-  const carefully = startRung(rungs, wish, lineBps() ?? UNKNOWN_BPS);
-  const isSure = lineBps() !== null || carefully === startRung(rungs, wish, MOST_BPS);
+  const known = lineBps();
+  const carefully = startRung(rungs, wish, known ?? UNKNOWN_BPS);
+  const isSure = known !== null || carefully === startRung(rungs, wish, MOST_BPS);
   return isSure ? carefully : startRung(rungs, wish, await lineOnceKnown());
 }
 

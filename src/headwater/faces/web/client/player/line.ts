@@ -12,11 +12,13 @@ const PATIENCE_MS = 1500;
 
 /** What was measured the last time, or how fast the page's own parts came; null if neither is known. */
 export function lineBps(): number | null {
+  const remembered = readSettings().line_bps;
+  if (remembered !== null) return remembered;
   const parts = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
   const told = parts
     .filter(({ transferSize }) => transferSize > LEAST_BYTES) // 0 is from the browser's cache
     .map((part) => ((part.transferSize - FIRST_BYTES) * 8000) / Math.max(1, part.responseEnd - part.responseStart));
-  return readSettings().line_bps ?? (told.length ? Math.min(MOST_BPS, Math.max(...told)) : null);
+  return told.length ? Math.min(MOST_BPS, Math.max(...told)) : null;
 }
 
 /** The same once it is known: the player's own code, which every page of it loads, is a measure. */

@@ -7,7 +7,8 @@ const LOW_PX = 480; // up to here HEADWATER_WARM=low makes rungs ahead, see pipe
 const USED_SHARE = 0.95; // of what the line carries
 const TRACK = /(?:^|\/)(v(\d+)c?)(?:\/|$)/; // the track's name, in a path (HLS) or alone (DASH)
 
-export const AHEAD_S = 8; // two segments
+export const SEGMENT_S = 4; // what most of them last
+export const AHEAD_S = 2 * SEGMENT_S;
 
 export interface Making {
   /** The share that exists of what is made ahead, from the video's start. */

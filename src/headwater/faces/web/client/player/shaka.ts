@@ -3,7 +3,7 @@ import type shaka from "shaka-player/dist/shaka-player.hls-es2021.js";
 import type { Choice, Engine, News, Quality, Screen, Trouble } from "./engine";
 import type { Ahead } from "./ahead";
 import { UNKNOWN_BPS, lineBps } from "./line";
-import { AHEAD_S } from "./making";
+import { AHEAD_S, SEGMENT_S } from "./making";
 import { writeSettings } from "./memory";
 import { patientScheme } from "./network";
 import { warmFirst } from "./warm";
@@ -151,7 +151,7 @@ const CONFIGURATION = {
     useNetworkInformation: false,
     cacheLoadThreshold: 1, // immutable segments are never asked for twice, so fast means fast
     restrictToElementSize: true,
-    switchInterval: 4, // one segment
+    switchInterval: SEGMENT_S,
   },
   manifest: { retryParameters: { maxAttempts: 6, baseDelay: 500, timeout: 30_000, connectionTimeout: 20_000 } },
   streaming: {

@@ -1,7 +1,6 @@
 /** Which rung to start with: what is there already, as far as the line carries it. */
-import { AHEAD_S, type Making, type Rung, carries, flowing, isThere, speedOf } from "./making";
+import { AHEAD_S, SEGMENT_S, type Making, type Rung, carries, flowing, isThere, speedOf } from "./making";
 
-const SEGMENT_S = 4;
 const UNKNOWN_SPEED = 1; // of the making, in seconds a second
 
 export interface Sized extends Rung {
