@@ -16,13 +16,16 @@ export PATH := $(PATH):/usr/sbin:/sbin  # Debian keeps nginx there
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check format bench drills lock clean
+.PHONY: help serve fleet test check format bench drills lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
 
 serve: $(STAMPS)/serve $(STAMPS)/web ## prepare what is missing, then serve on http://127.0.0.1:8000
 	@exec $(BIN)/headwater serve $(ARGS)
+
+fleet: $(STAMPS)/fleet ## install the drivers of PostgreSQL, Redis, RabbitMQ and S3 beside the server
+	@echo "installed; docs/grow.md says when each is needed and how it is set"
 
 test: $(STAMPS)/test $(STAMPS)/web ## run every test and print the coverage
 	@sh tools/test_programs.sh
@@ -48,7 +51,8 @@ drills: $(STAMPS)/test $(STAMPS)/web ## the long faults: kills at every moment, 
 
 lock: $(STAMPS)/test ## resolve the locks anew from pyproject.toml
 	@$(LOCK) --group build --output-file requirements.txt >/dev/null
-	@$(LOCK) --group dev --constraint requirements.txt --output-file requirements-dev.txt >/dev/null
+	@$(LOCK) --extra fleet --constraint requirements.txt --output-file requirements-fleet.txt >/dev/null
+	@$(LOCK) --extra fleet --group dev --constraint requirements-fleet.txt --output-file requirements-dev.txt >/dev/null
 
 clean: ## forget the environment and what was built (never the data)
 	@rm -rf $(VENV) src/headwater/faces/web/static/built
@@ -63,6 +67,11 @@ $(STAMPS)/serve: requirements.txt pyproject.toml | $(STAMPS)/venv
 	@echo "installing what the server needs (once, about a minute)"
 	@$(PIP) install --require-hashes --requirement requirements.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/fleet: requirements-fleet.txt $(STAMPS)/serve
+	@echo "installing the drivers of a fleet's engines (once)"
+	@$(PIP) install --require-hashes --requirement requirements-fleet.txt
 	@touch $@
 
 $(STAMPS)/test: requirements-dev.txt $(STAMPS)/serve

@@ -8,7 +8,7 @@ import pytest
 from tests.support import databases, postgres
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,21 @@
 # otherwise named one by one, and the run fails before the first test does.
 set -eu
 
-# Debian keeps PostgreSQL's programs off the path, a folder for each version.
+# Package by package; some programs are called otherwise than their packages, or are off the path.
 has() {
     case "$1" in
         postgresql) set -- /usr/lib/postgresql/*/bin/postgres && [ -x "$1" ] ;;
+        rabbitmq-server) [ -d /usr/lib/rabbitmq ] ;;
+        ceph-common) command -v ceph >/dev/null 2>&1 ;;
+        etcd-server) command -v etcd >/dev/null 2>&1 ;;
+        iproute2) command -v ip >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
 
 missing=""
-for program in chromium nginx postgresql wrk; do
+for program in chromium nginx wrk postgresql pgbouncer patroni etcd-server redis-server \
+    rabbitmq-server ceph-mon ceph-osd ceph-common radosgw haproxy iproute2 iptables; do
     has "$program" || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0

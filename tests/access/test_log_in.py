@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.model.errors import HeadwaterError, RateLimited, Unauthenticated
 from headwater.observe.metrics import exposition
 from tests.support.system import EMAIL, NOBODY

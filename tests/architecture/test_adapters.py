@@ -64,7 +64,7 @@ def test_only_compose_imports_an_adapter(adapter: Adapter) -> None:
         if path.parent != adapter.path.parent
         and any(reaches(name, target) for name in imports_of(path))
     }
-    assert importers <= {"compose.py"}
+    assert all(name.startswith("compose/") for name in importers)
 
 
 @pytest.mark.parametrize("adapter", list(adapters()), ids=lambda a: f"{a.engine}/{a.module}")

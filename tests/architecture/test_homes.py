@@ -9,7 +9,12 @@ from tests.architecture.source import imports_of, modules, name_of, reaches
 SQL_HOMES = ("engines/database/*", "*repository.py", "engines/*/table.py")
 HOMES = {
     "sqlalchemy": SQL_HOMES,
-    "aiosqlite": ("engines/database/*",),
+    "aio_pika": ("engines/events/*",),
+    "boto3": ("engines/blobs/*",),
+    "botocore": ("engines/blobs/*",),
+    "obstore": ("engines/blobs/*",),
+    "opentelemetry": ("observe/*",),
+    "redis": ("engines/*/redis*.py", "engines/redis*.py"),
     "sqlite3": ("engines/database/*",),
     "alembic": ("engines/database/*",),
     "asyncpg": ("engines/database/postgres*",),
@@ -19,16 +24,16 @@ HOMES = {
     "uuid": ("engines/entropy.py",),
     "uuid_utils": ("engines/entropy.py",),
     "fastapi": ("faces/*",),
-    "starlette": ("faces/*", "compose.py"),
-    "granian": ("compose.py", "roles.py"),
+    "starlette": ("faces/*", "compose/*"),
+    "granian": ("compose/*", "roles.py"),
     "jinja2": ("faces/web/*",),
-    "imageio_ffmpeg": ("engines/media/*", "compose.py"),
+    "imageio_ffmpeg": ("engines/media/*", "compose/*"),
     "pydantic_settings": ("settings.py",),
     "prometheus_client": ("observe/*",),
     "typer": ("cli/*",),
     "rich": ("cli/*",),
     "httpx": ("cli/*",),
-    "headwater.settings": ("compose.py", "roles.py", "settings.py", "cli/*"),
+    "headwater.settings": ("compose/*", "roles.py", "settings.py", "cli/*"),
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "impl", "common"}
 

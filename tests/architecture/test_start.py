@@ -22,7 +22,7 @@ def loaded_after(statement: str) -> set[str]:
 @pytest.mark.parametrize("library", ["alembic", "numpy"])
 def test_composing_imports_no_planner_and_no_migrations(library: str) -> None:
     """Idle memory is a promise: numpy comes with the first plan, alembic only to migrate."""
-    assert library not in loaded_after("import headwater.compose")
+    assert library not in loaded_after("import headwater.compose.services")
 
 
 def test_help_imports_no_engine() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.compose import open_core
+from headwater.compose.core import open_core
 from headwater.settings import load
 from tests.cli.command import headwater
 from tests.cli.running import serving

@@ -392,7 +392,7 @@ async def test_a_copy_of_any_database_is_taken_over_by_any_other(
 CHILD = """
 import asyncio, sys
 from sqlalchemy import insert
-from headwater.compose import open_database
+from headwater.compose.engines import open_database
 from headwater.engines.database.schema import preferences
 
 async def write(database, part):

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.delivery import demand
 from headwater.delivery.demand import Demands
 from headwater.engines.blobs.port import Stored

@@ -7,7 +7,7 @@ from functools import partial
 import anyio
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.delivery.tickets import Tickets
 from headwater.engines.clock import Clock
 from headwater.engines.work import Work

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.model.actor import SYSTEM
 from headwater.operations.units import ActorUnits, Engines
 from headwater.pipeline.evict import evict

@@ -238,7 +238,7 @@ async def test_the_migrated_schema_is_the_declared_one(url: str) -> None:
 def test_the_driver_is_imported_only_when_picked() -> None:
     code = (
         "import sys\n"
-        "from headwater.compose import open_database\n"
+        "from headwater.compose.engines import open_database\n"
         "open_database('sqlite:x.db')\n"
         "assert 'asyncpg' not in sys.modules\n"
         "open_database('postgresql://h/d')\n"

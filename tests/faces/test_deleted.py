@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from headwater.compose import Core, open_app, open_faces
+from headwater.compose.core import Core
+from headwater.compose.faces import open_app, open_faces
 from tests.support.system import actor_of, add_member, add_video, client, client_of
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headwater.compose import Core, open_app, open_core, open_faces
+from headwater.compose.core import Core, open_core
+from headwater.compose.faces import open_app, open_faces
 from headwater.settings import load
 from tests.support.system import ADDRESS, actor_of, add_video
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from headwater.compose import Core, open_app, open_faces
+from headwater.compose.core import Core
+from headwater.compose.faces import open_app, open_faces
 from headwater.model.video import ENGINE, Failure, VideoState
 from tests.support.system import actor_of, add_video, client_of
 

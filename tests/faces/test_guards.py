@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headwater.compose import Core, open_core, open_faces
+from headwater.compose.core import Core, open_core
+from headwater.compose.faces import open_faces
 from headwater.faces.guards.entry import TrustedProxies, level_of
 from headwater.faces.guards.principals import cookie_named
 from headwater.faces.problems import STATUS, status_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.library import changes, streams_repository
 from headwater.library.list_videos import Page
 from headwater.model.actor import SYSTEM

@@ -6,7 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
-from headwater.compose import Core, open_app, open_faces
+from headwater.compose.core import Core
+from headwater.compose.faces import open_app, open_faces
 from headwater.engines.events.port import Event
 from headwater.model.errors import Forbidden, NotFound
 from tests.support.letters import CONSUMER, EVENT, give_up

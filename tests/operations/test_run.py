@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from headwater.access import preferences_repository
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.work import Units, Work
 from headwater.model.actor import SYSTEM, Actor
 from headwater.model.errors import (

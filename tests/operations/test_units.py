@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import headwater
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.roles import follow_purges, running
 from tests.support.system import NOBODY, actor_of, add_video, system
 

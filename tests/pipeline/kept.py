@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import BlobKey, Blobs, Stored
 from headwater.library import changes, streams_repository

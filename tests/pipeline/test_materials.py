@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.media.ffmpeg import FfmpegMedia
 from headwater.model.video import VideoState
 from headwater.pipeline import materials, worker

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.model.actor import SYSTEM
 from headwater.model.errors import Gone
 from headwater.model.ids import GenerationId, TrackId, VideoId

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from sqlalchemy import select
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.database.schema import leases
 from headwater.model.actor import SYSTEM
 from headwater.model.ids import VideoId

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.work import Work
 from headwater.library import changes, videos_repository
 from headwater.library.delete_video import restore_video

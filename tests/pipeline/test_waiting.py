@@ -2,7 +2,7 @@
 
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.model.actor import SYSTEM
 from headwater.model.job import JobKind
 from headwater.pipeline import jobs_repository

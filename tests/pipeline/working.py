@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.delivery.demand import Demands
 from headwater.engines.blobs.port import BlobKey, Stored
 from headwater.engines.lives import Lives

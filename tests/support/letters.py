@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.engines.database.schema import deliveries, events
 from headwater.model.actor import SYSTEM
 

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 
 from headwater.access import accounts_repository
 from headwater.access.passwords import Passwords
-from headwater.compose import Core, open_core, open_faces
+from headwater.compose.core import Core, open_core
+from headwater.compose.faces import open_faces
 from headwater.engines.entropy import ordered_id, public_id
 from headwater.faces import asgi
 from headwater.faces.kit import Faces

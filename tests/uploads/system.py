@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import select
 
 from headwater.access import accounts_repository
-from headwater.compose import Core, open_core, services_of
+from headwater.compose.core import Core, open_core, services_of
 from headwater.engines.blobs.port import BlobKey, Blobs, chunks_of
 from headwater.engines.database.schema import events
 from headwater.model.actor import SYSTEM, Actor, ActorKind

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from headwater.compose import open_app, open_faces
+from headwater.compose.faces import open_app, open_faces
 from tests.support.server import Server
 from tests.support.system import actor_of, add_video, client_of, system
 from tests.web.conftest import OpenPage

@@ -12,7 +12,7 @@ from headwater.cli.table import show, size
 from headwater.model.errors import HeadwaterError, Unavailable
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
     from headwater.settings import Settings
 
 
@@ -90,7 +90,7 @@ async def _disk(core: "Core") -> Line:
 
 
 async def _codec(settings: "Settings") -> list[Line]:
-    from headwater.compose import open_media
+    from headwater.compose.engines import open_media
 
     try:
         media = await open_media(settings)

@@ -13,7 +13,7 @@ from headwater.cli.core import Data, with_core
 from headwater.cli.table import counted
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
     from headwater.operations.backup import Backup
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the backup.")]
@@ -29,7 +29,7 @@ def backup(
     """Copy everything, verified, while the server runs; again into the same DIR: what is new."""
 
     async def use(core: "Core") -> "Backup":
-        from headwater.compose import open_blobs, open_database
+        from headwater.compose.engines import open_blobs, open_database
         from headwater.operations.backup import back_up
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,8 @@ def backup(
 
 def restore(folder: Folder, data: Data = None) -> None:
     """Bring a backup back into an empty data folder, every blob held against its hash."""
-    from headwater.compose import database_url, make_data, open_blobs, open_database
+    from headwater.compose.data import make_data
+    from headwater.compose.engines import database_url, open_blobs, open_database
     from headwater.operations import backup as backups
     from headwater.settings import load
 

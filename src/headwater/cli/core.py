@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
 
 Data = Annotated[
     Path | None,
@@ -33,7 +33,9 @@ def with_core(
     """
     import asyncio
 
-    from headwater.compose import COMMAND, open_core, require_data
+    from headwater.compose.core import open_core
+    from headwater.compose.data import require_data
+    from headwater.compose.engines import COMMAND
     from headwater.settings import load
 
     settings = load(**overrides)

@@ -10,7 +10,7 @@ from headwater.cli.table import moment, show
 from headwater.model.actor import SYSTEM
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
     from headwater.model.account import Key, NewKey
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)

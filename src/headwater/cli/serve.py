@@ -16,15 +16,15 @@ def serve(
     ] = "all",
 ) -> None:
     """Serve pages, uploads and streams, and make videos watchable."""
-    from headwater import compose
+    from headwater.compose.services import serve as run
     from headwater.settings import load
 
-    compose.serve(load(data=data, host=host, port=port), role)
+    run(load(data=data, host=host, port=port), role)
 
 
 def worker(data: Data = None) -> None:
     """Only make videos watchable, beside a server on the same data."""
-    from headwater import compose
+    from headwater.compose.services import serve as run
     from headwater.settings import load
 
-    compose.serve(load(data=data), "worker")
+    run(load(data=data), "worker")

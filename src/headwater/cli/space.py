@@ -7,7 +7,7 @@ from headwater.cli.table import counted, show, size
 from headwater.model.actor import SYSTEM
 
 if TYPE_CHECKING:
-    from headwater.compose import Core
+    from headwater.compose.core import Core
     from headwater.pipeline.space import Space
 
 

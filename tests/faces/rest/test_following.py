@@ -11,7 +11,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message
 
 from headwater.access.tokens import hash_of
-from headwater.compose import Core, open_faces
+from headwater.compose.core import Core
+from headwater.compose.faces import open_faces
 from headwater.faces.kit import PRINCIPAL
 from headwater.faces.rest.following import Following, still_stands
 from headwater.library import changes

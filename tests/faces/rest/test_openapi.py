@@ -14,7 +14,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headwater.compose import Core, open_faces
+from headwater.compose.core import Core
+from headwater.compose.faces import open_faces
 from headwater.model.video import Visibility
 from tests.support.system import EMAIL, actor_of, add_video, application, system
 

@@ -6,7 +6,7 @@ import pytest
 
 from headwater.access import proofs_repository
 from headwater.access.tokens import hash_of
-from headwater.compose import Core, open_core
+from headwater.compose.core import Core, open_core
 from headwater.model.errors import SettingsError
 from headwater.settings import load
 from tests.support.system import (

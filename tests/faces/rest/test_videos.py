@@ -2,7 +2,7 @@
 
 import pytest
 
-from headwater.compose import Core
+from headwater.compose.core import Core
 from headwater.library import changes
 from headwater.model.video import VideoState, Visibility
 from tests.support.system import (

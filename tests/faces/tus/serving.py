@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from headwater import roles
-from headwater.compose import open_faces
+from headwater.compose.faces import open_faces
 from headwater.faces.asgi import UPLOADS, create_app
 from headwater.faces.tus.app import routes
 from headwater.model.account import NewKey

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from headwater.compose import open_faces
+from headwater.compose.faces import open_faces
 from headwater.faces.rest import app as rest
 from headwater.faces.rest.documents import Beside
 from headwater.faces.tus import document

@@ -1,7 +1,7 @@
 """Blobs: large immutable bytes by key (source extents, segments, pictures, indexes).
 
 Flow      uploads put extents → pipeline reads them, puts segments → delivery reads segments.
-Adapters  filesystem.FileBlobs (one host); compose.py picks by HEADWATER_BLOBS.
+Adapters  filesystem.FileBlobs (one host); compose picks by HEADWATER_BLOBS.
 Promises  tests/contracts/test_blobs.py holds every adapter to the docstrings below.
 """
 

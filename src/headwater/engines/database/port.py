@@ -1,7 +1,7 @@
 """Database: rows, with one writer's transaction at a time per unit of work.
 
 Flow      the runner opens a session per operation → repositories read and write through it.
-Adapters  sqlite.SqliteDatabase (one host), postgres.PostgresDatabase (a fleet); compose.py picks by
+Adapters  sqlite.SqliteDatabase (one host), postgres.PostgresDatabase (a fleet); compose picks by
           HEADWATER_DATABASE.
 Promises  tests/contracts/test_database.py.
 

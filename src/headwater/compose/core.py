@@ -1,0 +1,176 @@
+"""The core: every engine opened, the runner over them, and what use cases are given."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headwater.access.pacing import Pacing
+from headwater.access.passwords import Passwords
+from headwater.access.secrets import PART_SIGNING, shared_secret
+from headwater.compose.data import make_data
+from headwater.compose.engines import (
+    database_url,
+    open_blobs,
+    open_cache,
+    open_database,
+    open_events,
+    open_media,
+    open_notices,
+    refuse_short_reach,
+)
+from headwater.engines.blobs.port import Blobs, blob_key
+from headwater.engines.cache.port import Cache
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.entropy import public_id
+from headwater.engines.events.port import Events
+from headwater.engines.media.port import Media
+from headwater.engines.notices.port import Notices
+from headwater.model.actor import SYSTEM
+from headwater.operations.run import Runner
+from headwater.operations.units import ActorUnits, Engines
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from headwater.delivery.tickets import Tickets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The opened system without faces and loops; what commands on the same machine work with."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    events: Events
+    notices: Notices
+    cache: Cache
+    blobs: Blobs
+    media: Media | None
+    engines: Engines
+    runner: Runner
+    tickets: "Tickets"
+
+    async def ask(self, name: str, /, **inputs: Any) -> Any:
+        """Run an operation as the system."""
+        return await self.runner.run(name, SYSTEM, **inputs)
+
+    async def secret(self, name: str) -> bytes:
+        found: bytes = await self.ask("system.secret", of=name)
+        return found
+
+
+@asynccontextmanager
+async def open_core(
+    settings: Settings,
+    role: str = "all",
+    *,
+    codec: bool = False,
+    passwords: Passwords | None = None,
+) -> AsyncIterator[Core]:
+    """Open every engine, bring the schema up to date, and close all of it afterwards.
+
+    The codec is tried and opened only with *codec*: few need it, and trying it takes a moment.
+
+    Raises:
+        SettingsError: a URL names no engine, or one that cannot reach what *role* needs.
+        Unavailable: the codec does not run here.
+    """
+    from headwater.operations.catalogue import CATALOGUE
+
+    make_data(settings.data)
+    async with AsyncExitStack() as stack:
+        clock = Clock()
+        database = open_database(database_url(settings))
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        events = open_events(settings.events, database, clock)
+        stack.push_async_callback(events.close)
+        notices = open_notices(settings.notices, role, database, clock)
+        stack.push_async_callback(notices.close)
+        cache = open_cache(settings.cache, clock)
+        stack.push_async_callback(cache.close)
+        engines = Engines(
+            database=database, events=events, notices=notices, cache=cache, clock=clock
+        )
+        async with engines.writer(SYSTEM) as work:
+            signing = await shared_secret(work=work, of=PART_SIGNING)
+        blobs = open_blobs(settings.blobs or f"file:{settings.data / 'blobs'}", secret=signing)
+        refuse_short_reach(
+            role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
+        )
+        passwords = passwords or Passwords()
+        stack.callback(passwords.close)
+        media = await open_media(settings) if codec else None
+        services = {
+            **services_of(settings, engines=engines, blobs=blobs, media=media),
+            "passwords": passwords,
+        }
+        yield Core(
+            settings=settings,
+            clock=clock,
+            database=database,
+            events=events,
+            notices=notices,
+            cache=cache,
+            blobs=blobs,
+            media=media,
+            engines=engines,
+            runner=Runner(CATALOGUE, engines=engines, services=services),
+            tickets=services["tickets"],
+        )
+
+
+def services_of(
+    settings: Settings, *, engines: Engines, blobs: Blobs, media: Media | None
+) -> dict[str, Any]:
+    """Return what use cases are given by keyword name."""
+    from headwater.delivery.demand import Demands
+    from headwater.delivery.tickets import Tickets
+    from headwater.uploads.room import UploadLimits
+
+    units = ActorUnits(engines, SYSTEM)
+    clock, notices = engines.clock, engines.notices
+    return {
+        "database": engines.database,
+        "events": engines.events,
+        "notices": notices,
+        "cache": engines.cache,
+        "clock": clock,
+        "blobs": blobs,
+        "pacing": Pacing(),
+        "tickets": Tickets(units=units, clock=clock),
+        "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
+        "part_signer": getattr(blobs, "parts", None),
+        "upload_limits": UploadLimits(
+            quota_bytes=settings.quota_bytes or None,
+            file_limit_bytes=settings.file_limit_bytes,
+            floor_bytes=settings.free_floor_bytes,
+            expires_s=settings.upload_expires_s,
+        ),
+        "health_checks": health_checks(engines.database, blobs, media),
+        "quota_bytes": settings.quota_bytes,
+        "budget_bytes": settings.store_budget_bytes or None,
+        "keep_original": settings.keep_original,
+        "undo_s": float(settings.undo_s),
+        "session_s": float(settings.session_s),
+    }
+
+
+def health_checks(
+    database: Database, blobs: Blobs, media: Media | None
+) -> dict[str, Callable[[], Any]]:
+    """Return the probes of /health/ready; the codec's walls were tried when it was opened."""
+
+    async def blobs_writable() -> str:
+        key = blob_key(f"health/{public_id()}")
+        await blobs.put_absent(key, b"ok")
+        await blobs.delete(key)
+        return "writable"
+
+    async def codec_open() -> str:
+        return "open behind its walls"
+
+    checks = {"database": database.check, "blobs": blobs_writable}
+    return {**checks, "codec": codec_open} if media else checks

@@ -1,0 +1,136 @@
+"""Engines by URL: what each setting opens, and the combinations that cannot work."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headwater.engines.blobs.port import Blobs
+from headwater.engines.cache.port import Cache
+from headwater.engines.clock import Clock
+from headwater.engines.database.port import Database
+from headwater.engines.events.port import Events
+from headwater.engines.media.port import Media
+from headwater.engines.notices.port import Notices
+from headwater.engines.reach import Reach
+from headwater.model.errors import SettingsError, Unavailable
+from headwater.settings import Settings
+
+COMMAND = "command"  # the role of what runs for a moment beside a server, or without one
+
+
+def require_driver(module: str, *, setting: str, engine: str, extra: str) -> None:
+    """Raise SettingsError, with the line that installs it, unless *module* is there."""
+    if find_spec(module) is None:
+        raise SettingsError(
+            f"{setting} names {engine}, whose driver is not installed: "
+            f"pip install 'headwater[{extra}]'."
+        )
+
+
+def database_url(settings: Settings) -> str:
+    """Return where the rows are."""
+    return settings.database or f"sqlite:{settings.data / 'headwater.sqlite3'}"
+
+
+def open_database(where: str | Path) -> Database:
+    """Open the database that *where* (a path or HEADWATER_DATABASE) names, without migrating it.
+
+    Raises:
+        SettingsError: it names none, or one whose driver is not installed.
+    """
+    if isinstance(where, str) and urlsplit(where).scheme in {"postgresql", "postgres"}:
+        return _open_postgres(where)
+    from headwater.engines.database.sqlite import SqliteDatabase
+
+    return SqliteDatabase(where if isinstance(where, Path) else sqlite_path(where))
+
+
+def _open_postgres(url: str) -> Database:
+    require_driver("asyncpg", setting="HEADWATER_DATABASE", engine="PostgreSQL", extra="postgres")
+    from headwater.engines.database.postgres import PostgresDatabase
+
+    return PostgresDatabase(url)
+
+
+def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
+    """Open the blob store HEADWATER_BLOBS names; *secret* signs the addresses of its parts."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise SettingsError(f"HEADWATER_BLOBS={url}: use file:FOLDER.")
+    from headwater.engines.blobs.filesystem import FileBlobs
+
+    return FileBlobs(Path(parts.path), secret=secret, part_base="/api/v1/uploads/parts")
+
+
+def open_events(url: str, database: Database, clock: Clock) -> Events:
+    if url not in {"", "table:"}:
+        raise SettingsError(f"HEADWATER_EVENTS={url}: use table:.")
+    from headwater.engines.events.table import TableEvents
+
+    return TableEvents(database, clock)
+
+
+def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notices:
+    """Open notices; empty: memory where one process does everything, else a table.
+
+    A command's go into the table, where a server hears of what it changed.
+    """
+    url = url or ("memory:" if role == "all" else "table:")
+    if url == "memory:":
+        from headwater.engines.notices.memory import MemoryNotices
+
+        return MemoryNotices()
+    if url == "table:":
+        from headwater.engines.notices.table import TableNotices
+
+        return TableNotices(database, clock)
+    raise SettingsError(f"HEADWATER_NOTICES={url}: use memory: or table:.")
+
+
+def open_cache(url: str, clock: Clock) -> Cache:
+    if url not in {"", "memory:"}:
+        raise SettingsError(f"HEADWATER_CACHE={url}: use memory:.")
+    from headwater.engines.cache.memory import MemoryCache
+
+    return MemoryCache(clock)
+
+
+async def open_media(settings: Settings) -> Media:
+    """Open the codec. Raises Unavailable: it does not run, or not behind the walls asked for."""
+    from headwater.engines.media.ffmpeg import FfmpegMedia
+
+    waived = {"required": (), "none": ("network", "files")}
+    waive = waived.get(settings.sandbox, (settings.sandbox,))
+    return await FfmpegMedia.open(_codec_program(settings), waive=waive)
+
+
+def _codec_program(settings: Settings) -> str:
+    if not settings.ffmpeg:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        program: str = get_ffmpeg_exe()
+        return program
+    if not Path(settings.ffmpeg).is_file():
+        raise Unavailable(f"HEADWATER_FFMPEG={settings.ffmpeg}: there is no such file.")
+    return settings.ffmpeg
+
+
+def sqlite_path(url: str) -> Path:
+    scheme, _, path = url.partition(":")
+    if scheme != "sqlite" or not path:
+        raise SettingsError("HEADWATER_DATABASE: use sqlite:FILE or postgresql://….")
+    return Path(path.removeprefix("//"))
+
+
+def refuse_short_reach(
+    role: str, engines: Mapping[str, Database | Events | Notices | Blobs]
+) -> None:
+    """Raise SettingsError if *role* needs other processes and an engine cannot reach them."""
+    needed = Reach.PROCESS if role in {"all", COMMAND} else Reach.HOST
+    for name, engine in engines.items():
+        if engine.reach < needed:
+            raise SettingsError(
+                f"The role {role} works beside other processes, which HEADWATER_{name.upper()} as "
+                "set does not reach; leave it empty or name another engine."
+            )

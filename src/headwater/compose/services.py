@@ -1,0 +1,219 @@
+"""What one process does with a core: its services, and how they end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from headwater.compose.core import Core, open_core
+from headwater.compose.faces import open_app, open_faces
+from headwater.engines.entropy import public_id
+from headwater.engines.lives import Lives, holding
+from headwater.engines.reach import Reach
+from headwater.model.errors import Conflict, SettingsError
+from headwater.observe import logs
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from headwater.roles import Consumer, Service
+
+COMMANDS_HEARD_S = 1.0  # how soon a server whose notices are in memory hears of a command's changes
+CHORES = {  # operation → seconds between two runs
+    "pipeline.evict": 60.0,
+    "pipeline.tidy": 600.0,
+    "uploads.expire": 60.0,
+}
+
+
+def serve(settings: Settings, role: str = "all") -> None:
+    """Run *role* until SIGTERM or SIGINT, then drain. Blocks."""
+    import uvloop
+
+    logs.configure(settings.log_level)
+    uvloop.run(_serve(settings, role))
+
+
+async def _serve(settings: Settings, role: str) -> None:
+    from headwater import roles
+
+    if role not in roles.ROLES:
+        raise SettingsError(f"There is no role {role}; there are {', '.join(sorted(roles.ROLES))}.")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, _interrupt, stop)
+    services = roles.ROLES[role]
+    if "http" in services and not settings.port:
+        settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
+    codec = "worker" in services
+    async with open_core(settings, role, codec=codec) as core:
+        with _held(core):
+            if "http" in services:  # a link is printed only by whom it leads to
+                roles.refuse_taken(settings.host, settings.port)
+            await _welcome_owner(core, invites="http" in services)
+            await roles.run_role(role, _services(core, stop), stop)
+
+
+def _interrupt(stop: asyncio.Event) -> None:
+    """Stop; whoever asks again does not want to wait: it is then as if the process was killed."""
+    if stop.is_set():
+        say("Stopped at once.")
+        os._exit(128 + signal.SIGINT)
+    stop.set()
+
+
+@contextlib.contextmanager
+def _held(core: Core) -> Iterator[None]:
+    """Keep out of the data folder whoever would not hear our notices, or we not theirs.
+
+    Raises SettingsError: such a process is at work there.
+    """
+    data, alone = core.settings.data, core.notices.reach is Reach.PROCESS
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(holding(data, alone=alone))
+        except Conflict:
+            raise SettingsError(
+                f"Headwater already runs on {data}. Another process beside it would not be heard "
+                "while notices are kept in memory: start both with HEADWATER_NOTICES=table:."
+            ) from None
+        yield
+
+
+def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
+    from headwater import roles
+    from headwater.pipeline.housekeeping import keep_house
+
+    settings = core.settings
+    return {
+        "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
+        "purges": lambda: _purging(core, stop),
+        "housekeeping": lambda: roles.running(keep_house(core.ask, CHORES), failed=stop.set),
+        "internal": lambda: roles.internal_address(settings.internal_host, settings.internal_port),
+        "worker": lambda: _working(core, stop),
+        "http": lambda: _answering(core, stop),
+    }
+
+
+@asynccontextmanager
+async def _purging(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Forget what others change: processes of this deployment, and commands on this machine."""
+    from headwater import roles
+    from headwater.engines.notices.table import TableNotices
+
+    async with AsyncExitStack() as stack:
+        heard = [core.notices]
+        if core.notices.reach is Reach.PROCESS:
+            heard.append(TableNotices(core.database, core.clock, poll_s=COMMANDS_HEARD_S))
+            stack.push_async_callback(heard[-1].close)
+        for notices in heard:
+            following = roles.follow_purges(notices, core.cache)
+            await stack.enter_async_context(roles.running(following, failed=stop.set))
+        yield
+
+
+def _consumers() -> "tuple[Consumer, ...]":
+    from headwater.roles import Consumer
+
+    return (
+        Consumer("pipeline.schedule_sweep", ("video.deleted",), lambda body: body),
+        Consumer(
+            "uploads.tidy",
+            ("video.uploaded", "upload.terminated"),
+            lambda body: {"upload_id": body["upload"]} if "upload" in body else None,
+        ),
+    )
+
+
+@asynccontextmanager
+async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Run the worker beside the block; at its end, let it finish what it is making."""
+    from headwater.pipeline.worker import Worker, WorkerSettings
+    from headwater.planning.plan import PlanSettings
+
+    assert core.media is not None
+    holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{public_id()}"  # the column has 60
+    lives = Lives(core.settings.data / "workers", holder)
+    worker = Worker(
+        ask=core.ask,
+        blobs=core.blobs,
+        media=core.media,
+        notices=core.notices,
+        holder=holder,
+        lives=lives,
+        settings=WorkerSettings(
+            encoders=core.settings.encoders or os.cpu_count() or 1,
+            warmth=core.settings.warm,
+            floor_bytes=core.settings.free_floor_bytes,
+            planning=PlanSettings(),
+            secret=await core.secret("generation-secret"),
+        ),
+    )
+    task = asyncio.ensure_future(worker.run())
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        worker.stop()
+        if waits_for := worker.waits_for:
+            say(
+                f"Stopping after {', '.join(waits_for)}; "
+                f"at most {core.settings.drain_s:g} s. Ctrl-C again ends it at once."
+            )
+        await asyncio.wait({task}, timeout=core.settings.drain_s)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        lives.close()
+
+
+@asynccontextmanager
+async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Serve every face until the block ends."""
+    from headwater import roles
+
+    settings = core.settings
+    faces = await open_faces(core)
+    async with (
+        roles.running(core.tickets.forget_on_news(core.notices), failed=stop.set),
+        roles.running(
+            roles.tend_streams(core.tickets.take_watched, core.clock, core.ask), failed=stop.set
+        ),
+        roles.http_server(
+            open_app(core, faces),
+            host=settings.host,
+            port=settings.port,
+            drain_s=settings.drain_s,
+            stop=stop,
+            closing=faces.closing,
+        ),
+    ):
+        say(f"Headwater is at {address_of(settings)}")
+        yield
+
+
+def address_of(settings: Settings) -> str:
+    """Return the address to type into a browser: the public one, or that on this machine."""
+    return settings.public_url or settings.local_address
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; logs are for machines."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+async def _welcome_owner(core: Core, *, invites: bool) -> None:
+    """Make the owner the settings name; who *invites* prints the one-time link instead of one."""
+    settings = core.settings
+    if settings.owner_email:
+        await core.ask(
+            "accounts.make_owner", email=settings.owner_email, password=settings.owner_password
+        )
+    if invites and (token := await core.ask("accounts.issue_setup_link")) is not None:
+        say(f"Set this server up at {address_of(settings)}/setup?token={token}")
