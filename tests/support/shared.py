@@ -23,7 +23,7 @@ POLL_S = 0.02
 
 
 class Started(msgspec.Struct, frozen=True):
-    """*address* is for its users; *groups* are process groups, ended with SIGKILL; *folder* goes."""
+    """*address* is for its users; *groups* are process groups, killed after; *folder* goes."""
 
     address: str
     groups: list[int]
