@@ -448,7 +448,7 @@ STREAMS = (
         permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
-        because="The plan never changes; who may read it may, and is old only while no primary answers.",
+        because="A plan never changes; who may read it is old news only while no primary answers.",
     ),
     Operation(
         name="streams.segment",
@@ -458,7 +458,7 @@ STREAMS = (
         permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
-        because="Reads dwarf writes here most of all, and what exists plays on while no primary answers.",
+        because="Reads dwarf writes here most; what exists plays on while no primary answers.",
     ),
     Operation(
         name="streams.picture",
@@ -478,7 +478,7 @@ STREAMS = (
         permission=Permission(Action.VIDEO_WATCH, Access.ANYONE),
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
-        because="The plan never changes; who may read it may, and is old only while no primary answers.",
+        because="A plan never changes; who may read it is old news only while no primary answers.",
     ),
 )
 
