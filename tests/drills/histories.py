@@ -21,7 +21,7 @@ Kind = Literal["write", "primary", "own", "stale"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answered question of *client* about *register*; *age_s* is what the answer owned up to."""
+    """One answered question of *client* about *register*; *age_s*: how old it says it is."""
 
     kind: Kind
     client: int
