@@ -30,6 +30,8 @@ def test_it_starts_says_where_serves_and_stops(tmp_path: Path) -> None:
         metrics = httpx.get(f"http://127.0.0.1:{internal_port}/metrics").text
         assert 'headwater_operations_total{operation="videos.list",outcome="ok"} 1.0' in metrics
         assert httpx.get(f"{url}/metrics").status_code == 404
+        inside = httpx.get(f"http://127.0.0.1:{internal_port}/health/ready").json()
+        assert inside == httpx.get(f"{url}/health/ready").json()
         assert server.resident_bytes < IDLE_BYTES
 
         server.process.send_signal(signal.SIGTERM)

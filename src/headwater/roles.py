@@ -21,7 +21,7 @@ from headwater.engines.cache.port import Cache
 from headwater.engines.clock import Clock
 from headwater.engines.events.port import Event, Events
 from headwater.engines.notices.port import Notices
-from headwater.faces.internal import open_internal
+from headwater.faces.internal import Ready, open_internal
 from headwater.model.errors import HeadwaterError, SettingsError
 from headwater.operations.units import PURGE_TOPIC
 
@@ -133,15 +133,18 @@ def _handler(consumer: Consumer, ask: Ask) -> Callable[[Event], Awaitable[None]]
 
 
 @asynccontextmanager
-async def internal_address(host: str, port: int) -> AsyncIterator[None]:
-    """Answer /metrics; 0 is off. A taken port is said and lived without: two roles, one machine."""
+async def internal_address(host: str, port: int, ready: Ready) -> AsyncIterator[None]:
+    """Answer /metrics and /health; port 0 is off.
+
+    A taken port is said and lived without: two roles on one machine.
+    """
     if not port:
         yield
         return
     try:
-        server = await open_internal(host, port)
+        server = await open_internal(host, port, ready)
     except OSError as error:
-        log.warning("no_metrics", setting="HEADWATER_INTERNAL_PORT", error=str(error))
+        log.warning("no_internal_address", setting="HEADWATER_INTERNAL_PORT", error=str(error))
         yield
         return
     async with server:

@@ -30,20 +30,24 @@ SETUP = re.compile(r"/setup\?token=([\w-]+)")
 class Server:
     """One process on *data*; it can be stopped or killed and started again on the same folder."""
 
-    def __init__(self, data: Path, settings: dict[str, str]) -> None:
-        self.data = data
+    def __init__(self, data: Path, settings: dict[str, str], role: str = "all") -> None:
+        self.data, self.role = data, role
         self.url = f"http://{HOST}:{free_port(HOST)}"
-        self.metrics_url = f"http://{HOST}:{free_port(HOST)}/metrics"
-        self._log = data.parent / f"{data.name}.log"
+        self.internal_url = f"http://{HOST}:{free_port(HOST)}"
+        self._log = data.parent / f"{data.name}{'' if role == 'all' else f'-{role}'}.log"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")},  # noqa: TID251
             "HEADWATER_DATA": str(data),
             "HEADWATER_PORT": self.url.rpartition(":")[2],
-            "HEADWATER_INTERNAL_PORT": self.metrics_url.rpartition(":")[2].partition("/")[0],
+            "HEADWATER_INTERNAL_PORT": self.internal_url.rpartition(":")[2],
             **{f"HEADWATER_{name.upper()}": value for name, value in settings.items()},
         }
         self._cookies: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def metrics_url(self) -> str:
+        return f"{self.internal_url}/metrics"
 
     @property
     def log(self) -> str:
@@ -71,7 +75,7 @@ class Server:
 
     def start(self) -> None:
         """Start and wait until it answers that it is ready."""
-        command = [str(Path(sys.executable).with_name("headwater")), "serve"]
+        command = [str(Path(sys.executable).with_name("headwater")), "serve", "--role", self.role]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -117,8 +121,9 @@ class Server:
             yield client
 
     def _is_ready(self) -> bool:
+        url = self.url if self.role in {"all", "api"} else self.internal_url
         try:
-            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == httpx.codes.OK
+            return httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 

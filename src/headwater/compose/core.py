@@ -1,6 +1,6 @@
 """The core: every engine opened, the runner over them, and what use cases are given."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from headwater.compose.engines import (
 )
 from headwater.engines.blobs.port import Blobs, blob_key
 from headwater.engines.cache.port import Cache
+from headwater.engines.checks import Checks
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.entropy import public_id
@@ -28,6 +29,7 @@ from headwater.engines.events.port import Events
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.model.actor import SYSTEM
+from headwater.operations.readiness import Probe, Readiness
 from headwater.operations.run import Runner
 from headwater.operations.units import ActorUnits, Engines
 from headwater.settings import Settings
@@ -104,7 +106,7 @@ async def open_core(
         stack.callback(passwords.close)
         media = await open_media(settings) if codec else None
         services = {
-            **services_of(settings, engines=engines, blobs=blobs, media=media),
+            **services_of(settings, role, engines=engines, blobs=blobs, media=media),
             "passwords": passwords,
         }
         yield Core(
@@ -123,7 +125,7 @@ async def open_core(
 
 
 def services_of(
-    settings: Settings, *, engines: Engines, blobs: Blobs, media: Media | None
+    settings: Settings, role: str = "all", *, engines: Engines, blobs: Blobs, media: Media | None
 ) -> dict[str, Any]:
     """Return what use cases are given by keyword name."""
     from headwater.delivery.demand import Demands
@@ -149,7 +151,7 @@ def services_of(
             floor_bytes=settings.free_floor_bytes,
             expires_s=settings.upload_expires_s,
         ),
-        "health_checks": health_checks(engines.database, blobs, media),
+        "parts": readiness_of(role, engines, blobs, media),
         "quota_bytes": settings.quota_bytes,
         "budget_bytes": settings.store_budget_bytes or None,
         "keep_original": settings.keep_original,
@@ -158,10 +160,12 @@ def services_of(
     }
 
 
-def health_checks(
-    database: Database, blobs: Blobs, media: Media | None
-) -> dict[str, Callable[[], Any]]:
-    """Return the probes of /health/ready; the codec's walls were tried when it was opened."""
+def readiness_of(role: str, engines: Engines, blobs: Blobs, media: Media | None) -> Readiness:
+    """Return the probes of /health/ready; the codec's walls were tried when it was opened.
+
+    Without cache and notices everything is slower, and nothing wrong. Facts leave with the commit
+    and wait in the database while what carries them on is away: only who hands them on needs it.
+    """
 
     async def blobs_writable() -> str:
         key = blob_key(f"health/{public_id()}")
@@ -172,5 +176,14 @@ def health_checks(
     async def codec_open() -> str:
         return "open behind its walls"
 
-    checks = {"database": database.check, "blobs": blobs_writable}
-    return {**checks, "codec": codec_open} if media else checks
+    probes: dict[str, Probe] = {
+        "database": engines.database.check,
+        "blobs": blobs.check if isinstance(blobs, Checks) else blobs_writable,
+    }
+    if media:
+        probes["codec"] = codec_open
+    needed = {*probes, "events"} if role == "scheduler" else {*probes}
+    for name in ("events", "notices", "cache"):
+        if isinstance(engine := getattr(engines, name), Checks):
+            probes[name] = engine.check
+    return Readiness(probes, needed=needed, clock=engines.clock)

@@ -87,6 +87,7 @@ def _held(core: Core) -> Iterator[None]:
 
 def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
     from headwater import roles
+    from headwater.faces.health import tell_readiness
     from headwater.pipeline.housekeeping import keep_house
 
     settings = core.settings
@@ -94,7 +95,11 @@ def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
         "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
         "purges": lambda: _purging(core, stop),
         "housekeeping": lambda: roles.running(keep_house(core.ask, CHORES), failed=stop.set),
-        "internal": lambda: roles.internal_address(settings.internal_host, settings.internal_port),
+        "internal": lambda: roles.internal_address(
+            settings.internal_host,
+            settings.internal_port,
+            lambda: tell_readiness(core.runner, closing=stop.is_set()),
+        ),
         "worker": lambda: _working(core, stop),
         "http": lambda: _answering(core, stop),
     }

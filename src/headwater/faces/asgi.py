@@ -6,7 +6,6 @@ POST /api/v1/videos carries a whole file, so it is an upload and goes to tus as 
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
@@ -17,8 +16,8 @@ from headwater.faces.guards.entry import Entry, TrustedProxies
 from headwater.faces.guards.origins import Origins
 from headwater.faces.guards.pages import ErrorPage, Pages
 from headwater.faces.guards.principals import Principals
+from headwater.faces.health import LIVE, READY, tell_readiness
 from headwater.faces.kit import Faces
-from headwater.model.actor import SYSTEM
 from headwater.model.errors import NotFound
 
 UPLOADS = "/api/v1/uploads"
@@ -78,16 +77,15 @@ def health_routes(faces: Faces) -> list[BaseRoute]:
         return PlainTextResponse("ok")
 
     async def ready(_: Request) -> Response:
-        checked = await faces.runner.run("system.readiness", SYSTEM)
-        ok = all(part.ok for part in checked) and not faces.closing.is_set()
+        is_ready, told = await tell_readiness(faces.runner, closing=faces.closing.is_set())
         return Response(
-            msgspec.json.encode({"ready": ok, "parts": checked}),
-            200 if ok else 503,
+            told,
+            200 if is_ready else 503,
             {"cache-control": "no-store"},
             media_type="application/json",
         )
 
-    return [Route("/health/live", live), Route("/health/ready", ready)]
+    return [Route(LIVE, live), Route(READY, ready)]
 
 
 def _router(routes: Sequence[BaseRoute]) -> Router:

@@ -185,11 +185,11 @@ ACCESS = (
         name="system.readiness",
         does=readiness.readiness,
         consistency=Primary(),
-        cache=CacheFor(fresh_s=1, stale_s=0, tags=(), shared=True),
+        cache=NEVER,
         permission=Permission(Action.SYSTEM_SEE, Access.SYSTEM),
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
-        because="A balancer must hear the truth, and probing must not be a way to load the disk.",
+        because="A balancer asks about this process: a copy would be another one's answer.",
     ),
 )
 
