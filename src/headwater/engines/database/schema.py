@@ -35,7 +35,7 @@ accounts = Table(
     Column("email", String(254), nullable=False, unique=True),
     Column("name", String(80), nullable=False),
     Column("password_hash", Text, nullable=False),
-    Column("role", String(16), nullable=False),
+    Column("role", String(16), nullable=False, index=True),
     Column("quota_bytes", BigInteger),  # null: the setting's default
     Column("used_bytes", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
@@ -116,6 +116,13 @@ uploads = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
     Column("completed_at", Float),
+    Index(  # what uploads that are under way will still bring
+        "ix_uploads_incomplete",
+        "length",
+        "offset",
+        sqlite_where=text("completed_at IS NULL"),
+        postgresql_where=text("completed_at IS NULL"),
+    ),
 )
 
 upload_extents = Table(
@@ -156,7 +163,7 @@ generations = Table(
         "index_sizes", LargeBinary, nullable=False
     ),  # msgpack {source track: bytes of its index}
     Column("created_at", Float, nullable=False),
-    Column("retired_at", Float),
+    Column("retired_at", Float, index=True),
 )
 
 streams = Table(  # the names generations are served under; a change of visibility opens a new one
@@ -166,7 +173,7 @@ streams = Table(  # the names generations are served under; a change of visibili
     Column("video", ForeignKey("videos.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("generation", ForeignKey("generations.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", Float, nullable=False),
-    Column("retired_at", Float),
+    Column("retired_at", Float, index=True),
 )
 
 tracks = Table(  # the bitmap of a track: which segments are in the store

@@ -24,6 +24,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
     )
+    with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_accounts_role"), ["role"], unique=False)
+
     op.create_table(
         "consumers",
         sa.Column("name", sa.String(length=60), nullable=False),
@@ -272,6 +275,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_generations")),
     )
     with op.batch_alter_table("generations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_generations_retired_at"), ["retired_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_generations_video"), ["video"], unique=False)
 
     op.create_table(
@@ -308,6 +312,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("uploads", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_uploads_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(
+            "ix_uploads_incomplete",
+            ["length", "offset"],
+            unique=False,
+            sqlite_where=sa.text("completed_at IS NULL"),
+            postgresql_where=sa.text("completed_at IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_uploads_owner"), ["owner"], unique=False)
         batch_op.create_index(batch_op.f("ix_uploads_video"), ["video"], unique=False)
 
@@ -340,6 +351,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_streams")),
     )
     with op.batch_alter_table("streams", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_streams_retired_at"), ["retired_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_streams_video"), ["video"], unique=False)
 
     op.create_table(
