@@ -223,6 +223,7 @@ jobs = Table(
     Index(None, "state", "owner", "priority", "run_at"),
     Index(None, "state", "leased_until"),
     Index(None, "state", "id"),
+    Index(None, "state", "kind", "run_at"),  # how long the first of a kind waits
     Index(None, "owner", "served_at"),
     Index(  # one live job of a kind for each video
         "uq_jobs_live",
@@ -265,6 +266,19 @@ consumers = Table(  # how far each consumer has come, and which process works fo
     Column("position", Number, nullable=False, server_default="0"),  # every event up to this id
     Column("leased_by", String(60)),
     Column("leased_until", Float),
+    # Where a broker delivers: what its queue is for, and whether it gets what is published.
+    Column("topics", Text, nullable=False, server_default=""),
+    Column("bound", Boolean, nullable=False, server_default="0"),
+)
+
+inbox = Table(  # what a consumer has taken, written with what it did about it: nothing twice
+    "inbox",
+    metadata,
+    Column("consumer", String(60), primary_key=True),
+    Column("event", Number, primary_key=True),
+    # A database that was restored, or lost its last commits, gives a number to another event.
+    Column("recorded_at", Float, primary_key=True),
+    Column("taken_at", Float, nullable=False, index=True),
 )
 
 deliveries = Table(  # one row per event and consumer that failed, until it succeeds

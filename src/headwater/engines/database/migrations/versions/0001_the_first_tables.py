@@ -38,6 +38,8 @@ def upgrade() -> None:
         ),
         sa.Column("leased_by", sa.String(length=60), nullable=True),
         sa.Column("leased_until", sa.Float(), nullable=True),
+        sa.Column("topics", sa.Text(), server_default="", nullable=False),
+        sa.Column("bound", sa.Boolean(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_consumers")),
     )
     op.create_table(
@@ -109,6 +111,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_created_at"), ["created_at"], unique=False)
 
     op.create_table(
+        "inbox",
+        sa.Column("consumer", sa.String(length=60), nullable=False),
+        sa.Column("event", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recorded_at", sa.Float(), nullable=False),
+        sa.Column("taken_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "event", "recorded_at", name=op.f("pk_inbox")),
+    )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inbox_taken_at"), ["taken_at"], unique=False)
+
+    op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -133,6 +146,9 @@ def upgrade() -> None:
             batch_op.f("ix_jobs_owner_served_at"), ["owner", "served_at"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_jobs_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_jobs_state_kind_run_at"), ["state", "kind", "run_at"], unique=False
+        )
         batch_op.create_index(
             batch_op.f("ix_jobs_state_leased_until"), ["state", "leased_until"], unique=False
         )
