@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 import httpx
 from xxhash import xxh3_128
 
-from tests.support.server import Server
+from tests.support.server import Door
 
 PATIENCE_S = 60.0
 POLL_S = 0.1
@@ -17,7 +17,7 @@ AGAIN = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 class Player:
     """Reads one video over HLS as the server's owner."""
 
-    def __init__(self, server: Server, video: str) -> None:
+    def __init__(self, server: Door, video: str) -> None:
         self._server = server
         self._etags: dict[str, str] = {}
         self.pieces: list[str] = []

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support.server import Server
+from tests.support.server import Door
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BODY = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -20,7 +20,7 @@ PIECE_BYTES = 8192
 class Sending:
     """One upload of *content*; *acknowledged* is how many bytes an answer has confirmed."""
 
-    def __init__(self, server: Server, content: bytes, name: str) -> None:
+    def __init__(self, server: Door, content: bytes, name: str) -> None:
         self._server, self._content = server, content
         self.acknowledged = 0
         named = base64.b64encode(name.encode()).decode()
@@ -36,7 +36,7 @@ class Sending:
         self._address = answer.headers["location"]
         self.video: str = answer.headers["headwater-video"]
 
-    def on(self, server: Server) -> "Sending":
+    def on(self, server: Door) -> "Sending":
         """The same upload on a server that took over its data."""
         found = copy(self)
         found._server = server

@@ -27,14 +27,40 @@ POLL_S = 0.05
 SETUP = re.compile(r"/setup\?token=([\w-]+)")
 
 
-class Server:
+class Door:
+    """Where people come in: one process, or whatever stands before several."""
+
+    def __init__(self) -> None:
+        self.url = f"http://{HOST}:{free_port(HOST)}"
+        self._cookies: dict[str, str] = {}
+
+    @property
+    def log(self) -> str:
+        """What the processes behind it wrote."""
+        raise NotImplementedError
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """Open a client that is signed in as the owner of `serving(…, owner=True)`."""
+        with httpx.Client(base_url=self.url, timeout=30, cookies=self._cookies) as client:
+            if not self._cookies:
+                signed = {"email": EMAIL, "password": PASSWORD}
+                client.post("/api/v1/session", json=signed).raise_for_status()
+                self._cookies = dict(client.cookies)
+            yield client
+
+
+class Server(Door):
     """One process on *data*; it can be stopped or killed and started again on the same folder."""
 
-    def __init__(self, data: Path, settings: dict[str, str], role: str = "all") -> None:
+    def __init__(
+        self, data: Path, settings: dict[str, str], role: str = "all", *, name: str = ""
+    ) -> None:
+        """*name* tells it from others on the same folder."""
+        super().__init__()
         self.data, self.role = data, role
-        self.url = f"http://{HOST}:{free_port(HOST)}"
         self.internal_url = f"http://{HOST}:{free_port(HOST)}"
-        self._log = data.parent / f"{data.name}{'' if role == 'all' else f'-{role}'}.log"
+        self._log = data.parent / f"{name or data.name}.log"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")},  # noqa: TID251
             "HEADWATER_DATA": str(data),
@@ -42,7 +68,6 @@ class Server:
             "HEADWATER_INTERNAL_PORT": self.internal_url.rpartition(":")[2],
             **{f"HEADWATER_{name.upper()}": value for name, value in settings.items()},
         }
-        self._cookies: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -109,16 +134,6 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
-
-    @contextmanager
-    def client(self) -> Iterator[httpx.Client]:
-        """Open a client that is signed in as the owner of `serving(…, owner=True)`."""
-        with httpx.Client(base_url=self.url, timeout=30, cookies=self._cookies) as client:
-            if not self._cookies:
-                signed = {"email": EMAIL, "password": PASSWORD}
-                client.post("/api/v1/session", json=signed).raise_for_status()
-                self._cookies = dict(client.cookies)
-            yield client
 
     def _is_ready(self) -> bool:
         url = self.url if self.role in {"all", "api"} else self.internal_url

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.server import Server
+from tests.support.server import Door, Server
 
 READY_S = 60.0
 POLL_S = 0.05
 
 
-def upload(server: Server, path: Path, **fields: str) -> str:
+def upload(server: Door, path: Path, **fields: str) -> str:
     """Send *path* in one plain request as the owner and return the video's id."""
     with server.client() as client:
         answer = client.post(
@@ -27,13 +27,13 @@ def upload(server: Server, path: Path, **fields: str) -> str:
         return video
 
 
-def delete(server: Server, video: str) -> None:
+def delete(server: Door, video: str) -> None:
     """Delete *video* as the owner; it can be brought back for a while."""
     with server.client() as client:
         client.delete(f"/api/v1/videos/{video}").raise_for_status()
 
 
-def wait_for_state(server: Server, video: str, *states: str, within_s: float = READY_S) -> Any:
+def wait_for_state(server: Door, video: str, *states: str, within_s: float = READY_S) -> Any:
     """Wait until *video* is in one of *states* and return its document."""
     deadline = time.monotonic() + within_s
     with server.client() as client:

@@ -1,0 +1,81 @@
+"""A balancer of the tests' own: haproxy, which gives every request to the next process.
+
+Flow      balancing(url, urls) answers on *url* with what the processes at *urls* say, in turn.
+Promises  nothing outlives the block; one that is not ready is sent nothing, as in real use.
+"""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree, which
+
+import httpx
+
+START_S = 20.0
+POLL_S = 0.05
+CONF = """
+defaults
+    mode http
+    option forwardfor
+    option redispatch
+    retries 3
+    timeout connect 2s
+    timeout client 60s
+    timeout server 60s
+frontend door
+    bind {address}
+    default_backend processes
+backend processes
+    balance roundrobin
+    option httpchk GET /health/ready
+    default-server check inter 500ms fall 2 rise 1
+{servers}
+"""
+
+
+@contextmanager
+def balancing(url: str, urls: Sequence[str]) -> Iterator[None]:
+    """Answer on *url* for those at *urls* while the block runs."""
+    program = which("haproxy") or which("haproxy", path="/usr/sbin")
+    assert program, "haproxy is missing; tools/test_programs.sh installs it"
+    folder = Path(tempfile.mkdtemp(prefix="headwater-haproxy-"))
+    servers = [f"    server s{n} {_address(to)}" for n, to in enumerate(urls)]
+    conf = CONF.format(address=_address(url), servers="\n".join(servers))
+    (folder / "haproxy.cfg").write_text(conf)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "-db", "-f", folder / "haproxy.cfg"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _until_ready(url, process, folder / "log")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        rmtree(folder)
+
+
+def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"The balancer did not start:\n{log.read_text()[-4000:]}")
+        time.sleep(POLL_S)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")
