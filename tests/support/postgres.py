@@ -69,9 +69,14 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
-    def make(self) -> None:
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def make(self, conf: str = "") -> None:
+        """Make the cluster; *conf* goes behind what every test's server has."""
         self._run("initdb", "-D", self._data, "-U", USER, *INITDB)
-        conf = CONF.format(folder=self._folder, port=self.port)
+        conf = CONF.format(folder=self._folder, port=self.port) + conf
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(conf)
 
@@ -89,7 +94,7 @@ class Postgres:
         deadline = time.monotonic() + START_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((self._folder / "log").read_text())
+                raise AssertionError(self.log)
             time.sleep(POLL_S)
 
     def freeze(self) -> None:
@@ -160,13 +165,13 @@ def _lives(pid: int) -> bool:
 
 
 @contextmanager
-def server() -> Iterator[Postgres]:
-    """Make and start a server, and end it after."""
+def server(conf: str = "") -> Iterator[Postgres]:
+    """Make and start a server, with *conf* besides what every test's has, and end it after."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
     folder.chmod(0o777)
     running = Postgres(folder)
     try:
-        running.make()
+        running.make(conf)
         running.start()
         yield running
     finally:

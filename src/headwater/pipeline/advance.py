@@ -202,8 +202,10 @@ async def record_warm(
     chosen = [presences[track] for track in eligible if track in presences]
     total = sum(p.segments for p in chosen)
     stored = sum(bitmap.count(p.present) for p in chosen)
-    used = await space_repository.used_bytes(session)
-    if stored < total and (budget_bytes is None or used < budget_bytes):
+    is_full = (
+        budget_bytes is not None and await space_repository.used_bytes(session) >= budget_bytes
+    )
+    if stored < total and not is_full:
         sharing = await jobs_repository.count_live(session, JobKind.WARM)
         await changes.change(
             work,
