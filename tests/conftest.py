@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import databases, postgres
+from tests.support import ceph, databases, postgres, redis
+from tests.support.shared import shared
 
 if TYPE_CHECKING:
     from headwater.compose.core import Core
@@ -47,3 +48,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     """A database of each kind that nobody has used; of PostgreSQL, one that is migrated."""
     with databases.fresh(request.param, tmp_path, request, like=databases.MIGRATED) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[redis.Redis]:
+    """One Redis for the run of this worker; made when first asked for."""
+    with redis.server() as running:
+        yield running
+
+
+@pytest.fixture
+def redis_url(redis_server: redis.Redis) -> str:
+    """A database of Redis that nobody has used."""
+    return redis_server.unused()
+
+
+@pytest.fixture(scope="session")
+def ceph_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the S3 gateway that all workers of a run share."""
+    with shared(tmp_path_factory.getbasetemp().parent, "ceph", ceph.start) as address:
+        yield address
+
+
+@pytest.fixture
+def bucket_url(ceph_gateway: str) -> str:
+    """HEADWATER_BLOBS of a bucket of the test's own."""
+    return ceph.url(ceph_gateway, ceph.bucket(ceph_gateway))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_hosts(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Iterator[str]]:
+    """URLs of virtual hosts nobody has used, in the one RabbitMQ of the run."""
+    folder = tmp_path_factory.getbasetemp()
+    with rabbitmq.shared_hosts(folder if worker_id == "master" else folder.parent) as hosts:
+        yield hosts

@@ -1,7 +1,8 @@
 """Blobs: large immutable bytes by key (source extents, segments, pictures, indexes).
 
 Flow      uploads put extents → pipeline reads them, puts segments → delivery reads segments.
-Adapters  filesystem.FileBlobs (one host); compose picks by HEADWATER_BLOBS.
+Adapters  filesystem.FileBlobs (one host), s3.S3Blobs (any number); compose picks by
+          HEADWATER_BLOBS.
 Promises  tests/contracts/test_blobs.py holds every adapter to the docstrings below.
 """
 
@@ -20,6 +21,7 @@ BlobKey = NewType("BlobKey", str)
 KEY_SHAPE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 KEY_BYTES = 200  # what the rows that name blobs have room for
 CHUNK_BYTES = 2 << 20  # bounds the memory of one stream
+BOUNDLESS = 1 << 62  # free_bytes of a store that has no disk to run out of
 
 
 def blob_key(text: str) -> BlobKey:
@@ -51,7 +53,11 @@ class PartTicket(msgspec.Struct, frozen=True):
 
 
 class OpenBlob(Protocol):
-    """A blob held open: its bytes can be read until close(), even if it is deleted meanwhile."""
+    """A blob held open: its bytes can be read until close(), and never others.
+
+    If it is deleted meanwhile, a folder still has them; read() of another store may raise
+    BlobNotFound.
+    """
 
     @property
     def stored(self) -> Stored: ...
@@ -102,7 +108,7 @@ class Blobs(Protocol):
         ...
 
     async def delete(self, key: BlobKey) -> None:
-        """Forget *key*; one already gone is not an error. Open readers may finish."""
+        """Forget *key*; one already gone is not an error. What is open: see OpenBlob."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[tuple[BlobKey, int]]:
@@ -118,7 +124,7 @@ class Blobs(Protocol):
         ...
 
     async def free_bytes(self) -> int:
-        """Return how many bytes the store can still take."""
+        """Return how many bytes the store can still take; BOUNDLESS where nobody can say."""
         ...
 
 
@@ -127,7 +133,7 @@ async def chunks_of(
 ) -> AsyncIterator[bytes]:
     """Yield the bytes [*start*, *stop*) of *key* as OpenBlob.read gives them.
 
-    Raises BlobNotFound before the first chunk, never after it.
+    Raises BlobNotFound before the first chunk; after it only if the blob is deleted meanwhile.
     """
     opened = await blobs.open(key)
     try:
