@@ -14,8 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, literal_column, select, table
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from headwater.engines.database.postgres import CONNECTIONS, PostgresDatabase
-from headwater.engines.database.postgres_connection import CACHED, GRACE_S, address_of
+from headwater.engines.database.postgres import PostgresDatabase
+from headwater.engines.database.postgres_connection import CACHED, GRACE_S, address_of, copies_of
+from headwater.engines.database.postgres_pool import CONNECTIONS
 from headwater.engines.database.schema import metadata, preferences
 from headwater.model.errors import InvalidInput, SettingsError, Unavailable
 from headwater.roles import free_port
@@ -150,14 +151,26 @@ async def test_without_prepared_statements_all_is_the_same(url: str) -> None:
 
 
 def test_addresses() -> None:
-    address = address_of("postgresql://u:p@a:1,b:2/d?sslmode=require")
-    assert (
-        address.dsn == "postgresql://u:p@a:1,b:2/d?sslmode=require&target_session_attrs=read-write"
-    )
-    assert address.cached == CACHED
+    address = address_of("postgresql://u:p@a:1,b:2/d?sslmode=require&statement_cache_size=0")
+    each = ("postgresql://u:p@a:1/d?sslmode=require", "postgresql://u:p@b:2/d?sslmode=require")
+    assert (address.hosts, address.cached, address.writes) == (each, 0, True)
+    assert address.names == ("a:1", "b:2")
+    assert address_of("postgresql://h/d").cached == CACHED
     for wrong in ("mysql://h/d", "postgresql://h/d?statement_cache_size=x"):
         with pytest.raises(SettingsError, match="HEADWATER_DATABASE"):
             address_of(wrong)
+
+
+def test_addresses_of_replicas() -> None:
+    """One server each, of which none need take writes."""
+    found = copies_of("postgresql://u@a:1/d, postgres://u@b/d?statement_cache_size=0")
+    assert [copy.names for copy in found] == [("a:1",), ("b",)]
+    assert [copy.cached for copy in found] == [CACHED, 0]
+    assert not any(copy.writes for copy in found)
+    assert copies_of("") == ()
+    for wrong in ("sqlite:x", "postgresql://a,b/d", "postgresql://a/d,mysql://b/d"):
+        with pytest.raises(SettingsError, match="HEADWATER_DATABASE_REPLICAS"):
+            copies_of(wrong)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from headwater.model.errors import (
     RequestInFlight,
     Unauthenticated,
 )
+from headwater.model.freshness import Primary
 from headwater.operations.operation import (
     Access,
     CacheFor,
@@ -26,7 +27,6 @@ from headwater.operations.operation import (
     Limit,
     Operation,
     Permission,
-    Primary,
 )
 from headwater.operations.run import Runner
 from tests.support.system import NOBODY, actor_of, add_member

@@ -11,6 +11,7 @@ from headwater.access import accounts, keys, log_in, secrets
 from headwater.access.decide import Action
 from headwater.delivery import streams
 from headwater.library import delete_video, edit_video, get_video, list_videos
+from headwater.model.freshness import OwnWrites, Primary, Stale
 from headwater.operations import dead_letters, readiness
 from headwater.operations.operation import (
     NEVER,
@@ -20,10 +21,7 @@ from headwater.operations.operation import (
     Idempotency,
     Limit,
     Operation,
-    OwnWrites,
     Permission,
-    Primary,
-    Stale,
 )
 from headwater.pipeline import (
     advance,

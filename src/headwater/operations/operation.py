@@ -8,26 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-
-@dataclass(frozen=True, slots=True)
-class Primary:
-    """The latest write, or an error: consistency over availability."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnWrites:
-    """At least as new as this actor's own last write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Any copy not older than *within_s*; *beyond*: what to do when nothing that fresh answers."""
-
-    within_s: float
-    beyond: Literal["answer", "refuse"]
-
-
-Consistency = Primary | OwnWrites | Stale
+from headwater.model.freshness import Consistency
 
 
 @dataclass(frozen=True, slots=True)

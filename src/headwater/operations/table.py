@@ -5,14 +5,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from headwater.operations.operation import (
-    CacheFor,
-    Consistency,
-    Limit,
-    Operation,
-    OwnWrites,
-    Primary,
-)
+from headwater.model.freshness import Consistency, OwnWrites, Primary
+from headwater.operations.operation import CacheFor, Limit, Operation
 
 COLUMNS = (
     "name",

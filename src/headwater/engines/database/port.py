@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from sqlalchemy.sql.base import Executable
 
 from headwater.engines.reach import Reach
+from headwater.model.freshness import LATEST, Freshness, Position
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
@@ -24,9 +25,19 @@ Parameters = Mapping[str, Any]
 class Session(Protocol):
     """One snapshot (reader) or one transaction (writer). Not for use by two tasks at once.
 
+    *age_s* is how much older than the primary what it sees can be at most; 0: the primary answers.
+    *position*, where there are replicas: after a writer's block one that holds its commit, in a
+    reader's a newer one for a caller that came with one of before a failover; else None.
+
     *parameters* are the values of a statement's own bindparam()s. Building a statement costs as
     much as running it, so those of a hot path are built once, with parameters.
     """
+
+    @property
+    def age_s(self) -> float: ...
+
+    @property
+    def position(self) -> Position | None: ...
 
     async def rows(
         self, statement: Executable, parameters: Parameters | None = None
@@ -47,8 +58,14 @@ class Database(Protocol):
     @property
     def reach(self) -> Reach: ...
 
-    def reader(self) -> AbstractAsyncContextManager[Session]:
-        """Open a snapshot: every read inside sees the same committed state."""
+    def reader(self, need: Freshness = LATEST) -> AbstractAsyncContextManager[Session]:
+        """Open a snapshot: every read inside sees the same committed state, as new as *need* says.
+
+        Without replicas that is always the latest.
+
+        Raises:
+            Unavailable: nobody that new answered within the engine's deadline.
+        """
         ...
 
     def writer(self) -> AbstractAsyncContextManager[Session]:

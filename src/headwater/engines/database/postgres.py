@@ -1,6 +1,7 @@
-"""PostgreSQL: the database of a fleet; here its primary, which every read and write asks.
+"""PostgreSQL: the database of a fleet, one primary and any number of replicas.
 
-Flow      reader(): a snapshot on a pooled connection; writer(): the fleet's writers in one line.
+Flow      reader(): a snapshot of the primary, or of a replica that is new enough for who asks;
+          writer(): the fleet's writers in one line.
 Promises  a block that ended is in the primary's log (and its standbys', as synchronous_commit
           says); a server that does not answer costs a deadline, never a request that hangs.
 
@@ -11,7 +12,7 @@ of their commits, which is what consumers count by.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,18 @@ from headwater.engines.database.postgres_connection import (
     WRITER_LOCK,
     PostgresConnection,
     address_of,
-    open_raw,
-    translated,
+    copies_of,
 )
+from headwater.engines.database.postgres_pool import Pool, place
+from headwater.engines.database.postgres_primary import POSITION, Primary, Pulse, position_of
+from headwater.engines.database.postgres_replicas import Replicas
 from headwater.engines.database.postgres_statements import asked
 from headwater.engines.reach import Reach
-from headwater.forces.backoff import jitter, pause_s
 from headwater.model.errors import HeadwaterError, Unavailable
+from headwater.model.freshness import LATEST, UNKNOWN, Freshness, Position
 
-CONNECTIONS = 16  # of one process; the next block waits
-WRITERS = 2  # of those: one writes, the next already stands in the fleet's line
+IMPATIENCE_S = 1.0  # for a primary that seems well, where an older answer is better than none
+WRITERS = 2  # connections of those: one writes, the next already stands in the fleet's line
 BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {limits}"
 # Each statement must see what the last writer left, so the snapshot may not be older than the lock.
 BEGIN_WRITE = (
@@ -48,7 +51,11 @@ LIMITS = (
 class PostgresSession:
     """One block's view of a connection; useless after the block."""
 
-    def __init__(self, database: "PostgresDatabase", connection: PostgresConnection) -> None:
+    def __init__(
+        self, database: "PostgresDatabase", connection: PostgresConnection, *, age_s: float = 0.0
+    ) -> None:
+        self.age_s = age_s
+        self.position: Position | None = None
         self._database = database
         self._connection: PostgresConnection | None = connection
         self._has_savepoint = False
@@ -100,11 +107,13 @@ class PostgresSession:
 class PostgresDatabase:
     reach = Reach.FLEET
 
-    def __init__(self, url: str, *, deadline_s: float = 5.0) -> None:
-        """Use the primary that *url* names; *deadline_s* is the longest wait for a turn or answer.
+    def __init__(self, url: str, *, replicas: str = "", deadline_s: float = 5.0) -> None:
+        """Use the primary that *url* names and the *replicas*, addresses separated by commas.
+
+        *deadline_s* is the longest wait for a turn or an answer.
 
         Raises:
-            SettingsError: *url* cannot be read.
+            SettingsError: one of them cannot be read.
         """
         self.statements = 0  # how many were run, for tests that promise a number
         self._address = address_of(url)
@@ -112,16 +121,28 @@ class PostgresDatabase:
         limits = LIMITS.format(ms=max(1, round(deadline_s * 1000)))
         self._begin_read = BEGIN_READ.format(limits=limits)
         self._begin_write = BEGIN_WRITE.format(limits=limits)
-        self._idle: list[PostgresConnection] = []
-        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._primary = Primary(self._address, moved=self._let_go)
+        self._pool = Pool(self._primary.open, deadline_s=deadline_s)
+        self._pulse = Pulse(self._primary, silent=self._let_go)
+        self.replicas = Replicas(
+            copies_of(replicas),
+            marks=self._pulse.marks,
+            begin=self._begin_read,
+            deadline_s=deadline_s,
+        )
+        self._is_watched = bool(self.replicas) or len(self._address.hosts) > 1
         self._writers = asyncio.Semaphore(WRITERS)
         self._writing: set[asyncio.Task[Any] | None] = set()
-        self._closed = False
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[PostgresSession]:
-        async with self._begun(self._begin_read) as connection:
-            session = PostgresSession(self, connection)
+    async def reader(self, need: Freshness = LATEST) -> AsyncIterator[PostgresSession]:
+        async with AsyncExitStack() as stack:
+            connection, age_s = await self._enter(stack, need)
+            session = PostgresSession(self, connection, age_s=age_s)
+            newest = self._pulse.marks.newest
+            if need.after and not age_s and newest and need.after.timeline != newest.timeline:
+                # Of before a failover: with another in its hand the caller may be sent to replicas.
+                session.position = await _position(connection)
             try:
                 yield session
             finally:
@@ -132,9 +153,10 @@ class PostgresDatabase:
         task = asyncio.current_task()
         if task in self._writing:
             raise RuntimeError("a writer block inside a writer block of the same task never ends")
+        self._watch()
         async with (
-            self._place(self._writers, "the database is busy writing"),
-            self._begun(self._begin_write) as connection,
+            place(self._writers, self._deadline_s, "the database is busy writing"),
+            self._pool.begun(self._begin_write) as connection,
         ):
             self._writing.add(task)
             session = PostgresSession(self, connection)
@@ -146,6 +168,8 @@ class PostgresDatabase:
             # A transaction that failed ends with ROLLBACK whatever it is told.
             if connection.is_lost or await connection.command("COMMIT") != "COMMIT":
                 raise Unavailable("the database took this write back", retry_after_s=1)
+            if self.replicas:
+                session.position = await _position(connection)
 
     async def migrate(self) -> None:
         from headwater.engines.database import postgres_migrate  # noqa: PLC0415 (alembic)
@@ -153,7 +177,7 @@ class PostgresDatabase:
         await postgres_migrate.to_newest(self._address)
 
     async def check(self) -> str:
-        async with self._begun(self._begin_read) as connection:
+        async with self._pool.begun(self._begin_read) as connection:
             (version,) = await connection.fetch("SHOW server_version", ())
         return f"PostgreSQL {version['server_version'].split()[0]}"
 
@@ -169,84 +193,45 @@ class PostgresDatabase:
         await postgres_copies.read_copy(self._address, Path(path))
 
     async def close(self) -> None:
-        self._closed = True
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.close()
+        await self._pulse.close()
+        await self.replicas.close()
+        await self._pool.close()
 
-    @asynccontextmanager
-    async def _begun(self, begin: str) -> AsyncIterator[PostgresConnection]:
-        """Lend a connection in a transaction, which is rolled back if it is not over by then."""
-        async with self._place(self._places, "too many blocks at the same time"):
-            connection = await self._begin(begin)
-            try:
-                yield connection
-            finally:
-                await self._take_back(connection)
-
-    async def _begin(self, begin: str) -> PostgresConnection:
-        """Begin on an open connection or a new one, also while a standby is taking over.
-
-        Nothing was asked yet, so it may be tried again.
-        """
-        loop = asyncio.get_running_loop()
-        deadline, attempt = loop.time() + self._deadline_s, 0
-        while True:
-            connection = None
-            try:
-                connection = self._idle.pop() if self._idle else await self._open()
-                await connection.command(begin)
-            except BaseException as error:
-                lost = connection is None or connection.is_lost
-                if lost:
-                    self._forget_idle()  # opened to the same server, so as good as lost
-                elif connection is not None:
-                    await self._take_back(connection)
-                is_over = self._closed or loop.time() >= deadline
-                if is_over or not lost or not isinstance(error, Unavailable):
-                    raise
-            else:
-                return connection
-            attempt += 1
-            await asyncio.sleep(pause_s(attempt, first_s=0.02, most_s=0.5, jitter=jitter()))
-
-    async def _open(self) -> PostgresConnection:
-        if self._closed:
-            raise Unavailable("the database is closed")
+    async def _enter(
+        self, stack: AsyncExitStack, need: Freshness
+    ) -> tuple[PostgresConnection, float]:
+        """Begin a snapshot that is new enough: a replica's, else the primary's."""
+        self._watch()
+        may_be_older = need.within_s > 0 and need.beyond == "answer" and bool(self.replicas)
+        if need.within_s > 0 and (found := await self.replicas.enter(stack, need)):
+            return found
+        if may_be_older and self._pulse.is_away:
+            if found := await self.replicas.enter_newest(stack):
+                return found
+            may_be_older = False
+        patience_s = IMPATIENCE_S if may_be_older else self._deadline_s
         try:
-            async with asyncio.timeout(self._deadline_s):
-                raw = await open_raw(self._address)
-        except Exception as error:
-            raise translated(error) from error
-        return PostgresConnection(raw, deadline_s=self._deadline_s)
+            async with asyncio.timeout(patience_s if may_be_older else None):
+                begun = self._pool.begun(self._begin_read, patience_s=patience_s)
+                return await stack.enter_async_context(begun), 0.0
+        except (Unavailable, TimeoutError):
+            if may_be_older and (found := await self.replicas.enter_newest(stack)):
+                return found
+            raise
 
-    async def _take_back(self, connection: PostgresConnection) -> None:
-        """Keep *connection* for the next block, its transaction ended, or throw it away."""
-        try:
-            if not connection.is_lost and connection.raw.is_in_transaction():
-                await connection.command("ROLLBACK")
-        except Unavailable:
-            return
-        if connection.is_lost:
-            return
-        if self._closed:
-            await connection.close()
-        else:
-            self._idle.append(connection)
+    def _watch(self) -> None:
+        """Keep an eye on the primary, where another may take its place or answer for it."""
+        if self._is_watched:
+            self._pulse.start()
 
-    def _forget_idle(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.raw.terminate()
+    def _let_go(self) -> None:
+        self._pool.abandon()
 
-    @asynccontextmanager
-    async def _place(self, places: asyncio.Semaphore, otherwise: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._deadline_s if places.locked() else None):
-                await places.acquire()
-        except TimeoutError:
-            raise Unavailable(otherwise, retry_after_s=1) from None
-        try:
-            yield
-        finally:
-            places.release()
+
+async def _position(connection: PostgresConnection) -> Position:
+    """Return a position that is not before anything committed so far."""
+    try:
+        (found,) = await connection.fetch(POSITION, ())
+    except Unavailable:  # what was committed is committed
+        return UNKNOWN
+    return position_of(found)

@@ -1,11 +1,12 @@
-"""One connection to PostgreSQL's primary: a deadline for everything, thrown away when in doubt.
+"""One connection to a PostgreSQL server: a deadline for everything, thrown away when in doubt.
 
 Plain asyncpg: SQLAlchemy's layer above it costs three times what the driver does.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -30,30 +31,76 @@ OURS = "statement_cache_size"  # of asyncpg, 0 behind a pooler of transactions; 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the primary is: of several hosts, the one that takes writes."""
+    """Where a server is: of several hosts, the one that takes writes if *writes*."""
 
-    dsn: str
+    hosts: tuple[str, ...]
     cached: int = CACHED
+    writes: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts without user and password, for people."""
+        return tuple(host_name(host) for host in self.hosts)
 
 
-def address_of(url: str) -> Address:
-    """Read HEADWATER_DATABASE. Raises SettingsError."""
+def host_name(host: str) -> str:
+    """Return host and port of a server's URL, for people: without user and password."""
+    return urlsplit(host).netloc.rpartition("@")[2]
+
+
+def address_of(url: str, *, setting: str = "HEADWATER_DATABASE") -> Address:
+    """Read the address of the primary. Raises SettingsError."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     cached = options.pop(OURS, str(CACHED))
     if parts.scheme not in {"postgresql", "postgres"} or not cached.isdecimal():
         raise SettingsError(
-            "HEADWATER_DATABASE: use postgresql://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE, "
+            f"{setting}: use postgresql://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE, "
             f"behind pgbouncer with ?{OURS}=0."
         )
-    options.setdefault("target_session_attrs", "read-write")
-    return Address(parts._replace(query=urlencode(options)).geturl(), int(cached))
+    user, at, hosts = parts.netloc.rpartition("@")
+    each = (
+        parts._replace(netloc=f"{user}{at}{host}", query=urlencode(options)).geturl()
+        for host in hosts.split(",")
+    )
+    return Address(tuple(each), int(cached))
+
+
+def copies_of(urls: str) -> tuple[Address, ...]:
+    """Read HEADWATER_DATABASE_REPLICAS: the address of one server each. Raises SettingsError."""
+    setting = "HEADWATER_DATABASE_REPLICAS"
+    found = []
+    for url in filter(None, re.split(r"\s*,\s*(?=[a-z]+:)", urls.strip())):
+        address = address_of(url, setting=setting)
+        if len(address.hosts) != 1:
+            raise SettingsError(f"{setting}: name one server in each address, as it is measured.")
+        found.append(replace(address, writes=False))
+    return tuple(found)
 
 
 async def open_raw(address: Address) -> asyncpg.Connection:
-    """Connect to the server that takes writes."""
+    """Connect to the server at *address*, the first of several that takes writes.
+
+    Raises what the last of them said.
+    """
+    problem: BaseException = OSError("no host is named")
+    for host in address.hosts:
+        try:
+            raw = await open_host(address, host)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            problem = error
+        else:
+            return raw
+    raise problem
+
+
+async def open_host(address: Address, host: str) -> asyncpg.Connection:
+    """Connect to one *host* of *address*."""
     return await asyncpg.connect(
-        address.dsn, timeout=CONNECT_S, statement_cache_size=address.cached
+        host,
+        timeout=CONNECT_S,
+        statement_cache_size=address.cached,
+        target_session_attrs="read-write" if address.writes else "any",
     )
 
 

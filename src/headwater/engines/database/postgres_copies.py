@@ -51,7 +51,7 @@ async def read_copy(address: Address, source: Path) -> None:
     async with _opened(address) as raw, raw.transaction():
         await raw.execute(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
         with closing(sqlite3.connect(source, check_same_thread=False)) as file:
-            for table in schema.metadata.sorted_tables:
+            for table in schema.CARRIED:
                 text, values = asked(select(table).limit(1), None)
                 if await raw.fetchrow(text, *values) is not None:
                     raise Conflict("There are rows already; restore into a new database.")
@@ -94,7 +94,7 @@ async def _fill(draft: Path, raw: asyncpg.Connection) -> None:
         file.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         file.execute("BEGIN")
         async with raw.transaction(isolation="repeatable_read", readonly=True):
-            for table in schema.metadata.sorted_tables:  # what others refer to comes first
+            for table in schema.CARRIED:  # what others refer to comes first
                 text, _ = asked(select(table), None)
                 async for rows in _batches(raw.cursor(text, prefetch=ROWS)):
                     await asyncio.to_thread(file.executemany, _insertion(table), rows)

@@ -322,3 +322,13 @@ preferences = Table(  # what the running system remembers for all processes (sec
     Column("name", String(60), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+heartbeats = Table(  # one row: what a replica that has replayed it follows; nobody's data
+    "heartbeats",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("timeline", Number, nullable=False),
+    Column("written_at", Float, nullable=False),  # by the primary's clock
+)
+
+CARRIED = tuple(table for table in metadata.sorted_tables if table is not heartbeats)  # by a copy

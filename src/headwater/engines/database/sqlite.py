@@ -27,6 +27,7 @@ from headwater.engines.database.group_commit import GroupCommit
 from headwater.engines.database.port import Parameters, Row
 from headwater.engines.reach import Reach
 from headwater.model.errors import Conflict, Unavailable
+from headwater.model.freshness import LATEST, Freshness, Position
 
 READERS = 64  # snapshots open at the same time; the next waits
 IDLE_READERS = 8  # connections kept warm between them
@@ -34,6 +35,9 @@ IDLE_READERS = 8  # connections kept warm between them
 
 class SqliteSession:
     """One block's view of a connection; useless after the block."""
+
+    age_s = 0.0
+    position: Position | None = None  # of a log that others replay: there are none
 
     def __init__(self, database: "SqliteDatabase", connection: SqliteConnection) -> None:
         self._database = database
@@ -95,7 +99,8 @@ class SqliteDatabase:
         self._closed = False
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[SqliteSession]:
+    async def reader(self, need: Freshness = LATEST) -> AsyncIterator[SqliteSession]:
+        _ = need  # what it reads is always the latest
         try:
             async with asyncio.timeout(self._deadline_s if self._readers.locked() else None):
                 await self._readers.acquire()

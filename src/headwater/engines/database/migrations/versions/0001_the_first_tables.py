@@ -98,6 +98,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_events_topic_id"), ["topic", "id"], unique=False)
 
     op.create_table(
+        "heartbeats",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "timeline",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+        ),
+        sa.Column("written_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_heartbeats")),
+    )
+    op.create_table(
         "idempotency",
         sa.Column("actor", sa.String(length=80), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),

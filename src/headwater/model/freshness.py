@@ -1,0 +1,83 @@
+"""How new an answer must be: what an operation asks for, and what its caller has seen of the rows.
+
+A position is a place in the primary's log. A copy that has replayed it holds everything that was
+committed when it was told.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+
+_POSITION = re.compile(r"([0-9a-f]{1,8})\.([0-9a-f]{1,16})")
+Beyond = Literal["answer", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """The latest write, or an error: consistency over availability."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWrites:
+    """At least as new as this actor's own last write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Any copy not older than *within_s*; *beyond*: what to do when nothing that fresh answers."""
+
+    within_s: float
+    beyond: Beyond
+
+
+Consistency = Primary | OwnWrites | Stale
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A byte of the log of one *timeline*, of which every change of primary begins another."""
+
+    timeline: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.timeline:x}.{self.offset:x}"
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Read what __str__ wrote; None for anything else, which callers may have made up.
+
+        One made up costs its maker a question to the primary at most, or an answer that is older.
+        """
+        found = _POSITION.fullmatch(text)
+        return cls(int(found[1], 16), int(found[2], 16)) if found else None
+
+
+UNKNOWN = Position(0, 0)  # on no timeline, so no copy has replayed it: the primary is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What a reader needs. A copy will do if it is at most *within_s* older than the primary and,
+    if *after* is given, has replayed that; *beyond*: when neither such a copy nor the primary
+    answers, be answered by an older copy, or refused.
+    """
+
+    within_s: float
+    after: Position | None = None
+    beyond: Beyond = "refuse"
+
+
+LATEST = Freshness(0.0)  # no copy will do
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one caller knows of the rows, kept by the caller between two requests.
+
+    *position* is at or behind its last write. *age_s* is set when an answer is older than its row
+    allows, which only happens while no primary answers.
+    """
+
+    position: Position | None = None
+    age_s: float = 0.0
