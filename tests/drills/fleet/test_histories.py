@@ -1,6 +1,6 @@
 """The judge of histories finds what is wrong, and nothing else."""
 
-from tests.drills.histories import Kind, Seen, missing_own_writes, not_linearizable, too_old
+from tests.drills.fleet.histories import Kind, Seen, missing_own_writes, not_linearizable, too_old
 
 
 def seen(
