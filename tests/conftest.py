@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import ceph, databases, postgres, redis
+from tests.support import ceph, databases, postgres, rabbitmq, redis
 from tests.support.shared import shared
 
 if TYPE_CHECKING:
@@ -64,16 +64,16 @@ def redis_url(redis_server: redis.Redis) -> str:
 
 
 @pytest.fixture(scope="session")
-def ceph_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the S3 gateway that all workers of a run share."""
+def ceph_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Gateway]:
+    """The S3 gateway that all workers of a run share."""
     with shared(tmp_path_factory.getbasetemp().parent, "ceph", ceph.start) as address:
-        yield address
+        yield ceph.Gateway.at(address)
 
 
 @pytest.fixture
-def bucket_url(ceph_gateway: str) -> str:
+def bucket_url(ceph_gateway: ceph.Gateway) -> str:
     """HEADWATER_BLOBS of a bucket of the test's own."""
-    return ceph.url(ceph_gateway, ceph.bucket(ceph_gateway))
+    return ceph.url(ceph_gateway.endpoint, ceph.bucket(ceph_gateway.endpoint))
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,12 @@ class Settings(BaseSettings):
         secret=True,
     )
     blobs: str = knob("", "Blob store URL; empty: the folder blobs in the data folder.")
-    events: str = knob("", "Events URL; empty: a table of the database.")
+    events: str = knob(
+        "",
+        "Events URL: table:, or amqp://USER:PASSWORD@HOST[,HOST…]/VHOST for RabbitMQ, which only "
+        "the scheduler talks to. Empty: a table of the database.",
+        secret=True,
+    )
     notices: str = knob(
         "",
         "memory: or table:; empty: memory for role all, which then works alone on its data, "

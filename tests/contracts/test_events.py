@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from headwater.engines.database.port import Database
-from headwater.engines.events.port import Event
+from headwater.engines.events.port import Event, Events
+from headwater.engines.events.rabbitmq import RabbitEvents
 from headwater.engines.events.table import ATTEMPTS, MOST_PAUSE_S, TableEvents
 from headwater.model.errors import NotFound
 from tests.support.clocks import OwnTime
@@ -21,35 +22,47 @@ DEADLINE_S = 5.0
 
 @dataclass
 class Box:
-    """The database that facts commit with, and as many processes of events as a test opens."""
+    """The database that facts commit with, and as many processes of events as a test opens.
+
+    *pause_s* is the longest between two tries, where time is not ours.
+    """
 
     database: Database
     clock: OwnTime
-    open_events: Callable[[], TableEvents]
-    opened: list[TableEvents] = field(default_factory=list)
+    opener: Callable[[float], Events]
+    pause_s: float = 0.02
+    opened: list[Events] = field(default_factory=list)
+
+    def open_events(self) -> Events:
+        self.opened.append(self.opener(self.pause_s))
+        return self.opened[-1]
 
 
-@pytest.fixture(params=["table"])
+@pytest.fixture(params=["table", "rabbitmq"])
 async def box(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Box]:
     """Open one more handle on the *same* events: the second one plays another process."""
     databases = [open_at(database_url)]
     await databases[0].migrate()
-    clock, opened = OwnTime(), []
+    clock = OwnTime()
+    broker = next(request.getfixturevalue("rabbitmq_hosts")) if request.param == "rabbitmq" else ""
 
-    def opener() -> TableEvents:
-        assert request.param == "table"
+    def opener(pause_s: float) -> Events:
         databases.append(open_at(database_url))
-        opened.append(TableEvents(databases[-1], clock))
-        return opened[-1]
+        if not broker:
+            return TableEvents(databases[-1], clock)
+        return RabbitEvents(
+            broker, databases[-1], clock, first_pause_s=pause_s, most_pause_s=pause_s
+        )
 
-    yield Box(databases[0], clock, opener)
-    for events in opened:
+    box = Box(databases[0], clock, opener)
+    yield box
+    for events in box.opened:
         await events.close()
     for database in databases:
         await database.close()
 
 
-async def record(box: Box, events: TableEvents, topic: str, *bodies: str) -> None:
+async def record(box: Box, events: Events, topic: str, *bodies: str) -> None:
     for body in bodies:
         async with box.database.writer() as session:
             await events.record(session, topic, body.encode(), now=box.clock.now())
@@ -77,7 +90,7 @@ class Seen:
                 await self._changed.wait()
 
 
-async def letters(box: Box, events: TableEvents, count: int) -> list[str]:
+async def letters(box: Box, events: Events, count: int) -> list[str]:
     """Let pauses pass until there are so many dead letters, and return their bodies."""
     async with asyncio.timeout(DEADLINE_S):
         while len(found := await events.dead_letters(10)) != count:
@@ -140,6 +153,7 @@ async def test_one_process_works_for_a_consumer(box: Box) -> None:
 
 async def test_a_failing_event_holds_up_nobody(box: Box) -> None:
     """It comes again after its pause; those behind it do not wait."""
+    box.pause_s = 2.0
     events, seen = box.open_events(), Seen({"bad"})
     events.consume("c", ("t",), seen)
     await events.start()

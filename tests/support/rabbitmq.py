@@ -61,11 +61,6 @@ class RabbitMQ:
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
-    @property
-    def groups(self) -> list[int]:
-        """Return the groups of processes it is made of."""
-        return [process.pid for process in (self._node, self._epmd) if process is not None]
-
     def url(self, host: str) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{host}"
 
@@ -106,6 +101,13 @@ class RabbitMQ:
         if self._epmd is not None:
             _kill(self._epmd)
             self._epmd = None
+
+    def leave(self) -> list[int]:
+        """Let it outlive us, and return the groups of processes that somebody else ends."""
+        processes = [process for process in (self._node, self._epmd) if process is not None]
+        for process in processes:
+            process.returncode = 0  # not ours to wait for any more
+        return [process.pid for process in processes]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -192,7 +194,7 @@ def _start_shared() -> Started:
         running.end()
         raise
     address = msgspec.json.encode(Address(running.port, running.environment)).decode()
-    return Started(address=address, groups=running.groups, folder=str(running.folder))
+    return Started(address=address, groups=running.leave(), folder=str(running.folder))
 
 
 def _new_folder() -> Path:

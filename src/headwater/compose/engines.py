@@ -64,11 +64,16 @@ def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
 
 
 def open_events(url: str, database: Database, clock: Clock) -> Events:
-    if url not in {"", "table:"}:
-        raise SettingsError(f"HEADWATER_EVENTS={url}: use table:.")
-    from headwater.engines.events.table import TableEvents
+    if url in {"", "table:"}:
+        from headwater.engines.events.table import TableEvents
 
-    return TableEvents(database, clock)
+        return TableEvents(database, clock)
+    if urlsplit(url).scheme not in {"amqp", "amqps"}:
+        raise SettingsError("HEADWATER_EVENTS: use table: or amqp://….")
+    require_driver("aio_pika", setting="HEADWATER_EVENTS", engine="RabbitMQ", extra="rabbitmq")
+    from headwater.engines.events.rabbitmq import RabbitEvents
+
+    return RabbitEvents(url, database, clock)
 
 
 def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notices:

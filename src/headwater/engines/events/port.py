@@ -1,7 +1,8 @@
 """Events: durable facts, each consumer at its own pace; they leave with the commit.
 
 Flow      an operation records a fact in its transaction → the relay hands it to every consumer.
-Adapters  table.TableEvents (rows of the database).
+Adapters  table.TableEvents (rows of the database), rabbitmq.RabbitEvents (a broker for a fleet;
+          facts are rows first); compose picks by HEADWATER_EVENTS.
 Promises  tests/contracts/test_events.py.
 """
 
@@ -43,6 +44,15 @@ class Events(Protocol):
         """Write the fact inside the caller's transaction: kept if it commits, never otherwise."""
         ...
 
+    async def claim(self, session: Session, consumer: str, event: Event, *, now: float) -> bool:
+        """Write beside a handler's own rows that *consumer* takes *event*; False: it has before.
+
+        An event may come twice: its handler's process may die before it could say that it is done.
+        A handler that writes rows only, claims in the same transaction and does nothing when told
+        False has its effect exactly once. Others must do no harm when they do it again.
+        """
+        ...
+
     def consume(self, consumer: str, topics: tuple[str, ...], handler: Handler) -> None:
         """Register before start(): *handler* gets each event of *topics* at least once.
 
@@ -68,6 +78,10 @@ class Events(Protocol):
 
     async def replay(self, consumer: str, event: str) -> None:
         """Give a dead letter to its consumer again. Raises NotFound."""
+        ...
+
+    async def check(self) -> str:
+        """Return the engine's name and version after one real round trip. Raises Unavailable."""
         ...
 
     async def close(self) -> None:

@@ -8,30 +8,18 @@ Promises  a row per event, not per event and consumer: only what fails gets one 
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    false,
-    insert,
-    or_,
-    select,
-    update,
-)
 
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database, Row, Session
-from headwater.engines.database.schema import consumers, deliveries, events
-from headwater.engines.entropy import ordered_id
+from headwater.engines.events import letters_repository as letters
+from headwater.engines.events import outbox_repository as outbox
 from headwater.engines.events.port import DeadLetter, Event, Handler
+from headwater.engines.events.positions_repository import Position
 from headwater.engines.reach import Reach
 from headwater.forces.backoff import jitter, pause_s
-from headwater.model.errors import HeadwaterError, NotFound
+from headwater.model.errors import HeadwaterError
 
 POLL_S = 0.5  # for facts of other processes; those of our own come with wake()
 BATCH = 50
@@ -39,54 +27,8 @@ LEASE_S = 10.0
 ATTEMPTS = 10  # with the pauses below: about twenty minutes
 FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 300.0
-KEPT_S = 30 * 86_400.0
-PRUNE_S = 3600.0
-DIGITS = 18  # of a number that fits the column
-MISSING = "This consumer gave up no such event; list those it did."
 
 log = structlog.get_logger(__name__)
-
-
-_dead = (
-    select(events, deliveries.c.consumer, deliveries.c.attempts, deliveries.c.error)
-    .join(events, events.c.id == deliveries.c.event)
-    .where(deliveries.c.dead)
-)
-
-
-# Asked twice a second by every consumer of every process.
-_POSITION = select(consumers.c.position).where(consumers.c.name == bindparam("consumer"))
-_DUE = (
-    select(events, deliveries.c.attempts)
-    .join(events, events.c.id == deliveries.c.event)
-    .where(
-        deliveries.c.consumer == bindparam("for"),
-        deliveries.c.dead.is_(False),
-        deliveries.c.run_at <= bindparam("now"),
-    )
-    .order_by(deliveries.c.run_at)
-    .limit(bindparam("most"))
-)
-
-
-def _event(row: Row) -> Event:
-    return Event(str(row["id"]), row["topic"], row["body"], row["created_at"])
-
-
-def _letter(row: Row) -> DeadLetter:
-    return DeadLetter(
-        consumer=row["consumer"],
-        event=_event(row),
-        attempts=row["attempts"],
-        error=row["error"],
-    )
-
-
-def _is_named(consumer: str, event: str) -> ColumnElement[bool]:
-    """Select the delivery of *event* to *consumer*; what is no number of ours is nobody's."""
-    is_number = event.isascii() and event.isdecimal() and len(event) <= DIGITS
-    number = int(event) if is_number else 0
-    return and_(deliveries.c.consumer == consumer, deliveries.c.event == number)
 
 
 class TableEvents:
@@ -101,7 +43,10 @@ class TableEvents:
         return self._database.reach
 
     async def record(self, session: Session, topic: str, body: bytes, *, now: float) -> None:
-        await session.execute(insert(events).values(topic=topic, body=body, created_at=now))
+        await outbox.record(session, topic, body, now=now)
+
+    async def claim(self, session: Session, consumer: str, event: Event, *, now: float) -> bool:
+        return await outbox.claim(session, consumer, event, now=now)
 
     def consume(self, consumer: str, topics: tuple[str, ...], handler: Handler) -> None:
         self._consumers.append(_Consumer(consumer, topics, handler, self._database, self._clock))
@@ -115,27 +60,20 @@ class TableEvents:
             consumer.woken.set()
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        newest = _dead.order_by(deliveries.c.event.desc()).limit(limit)
         async with self._database.reader() as session:
-            return [_letter(row) for row in await session.rows(newest)]
+            return await letters.dead(session, limit)
 
     async def dead_letter(self, consumer: str, event: str) -> DeadLetter:
         async with self._database.reader() as session:
-            row = await session.row(_dead.where(_is_named(consumer, event)))
-        if row is None:
-            raise NotFound(MISSING)
-        return _letter(row)
+            return await letters.find_dead(session, consumer, event)
 
     async def replay(self, consumer: str, event: str) -> None:
         async with self._database.writer() as session:
-            found = await session.execute(
-                update(deliveries)
-                .where(_is_named(consumer, event), deliveries.c.dead)
-                .values(dead=False, attempts=0, run_at=self._clock.now())
-            )
-        if not found:
-            raise NotFound(MISSING)
+            await letters.revive(session, consumer, event, now=self._clock.now())
         await self.wake()
+
+    async def check(self) -> str:
+        return f"a table of {await self._database.check()}"
 
     async def close(self) -> None:
         for consumer in self._consumers:
@@ -146,17 +84,12 @@ class TableEvents:
 
     async def _prune(self) -> None:
         while True:
+            is_done = True
             with contextlib.suppress(HeadwaterError):
                 async with self._database.writer() as session:
-                    await session.execute(_old(self._clock.now() - KEPT_S))
-            await asyncio.sleep(PRUNE_S)
-
-
-def _old(before: float) -> Any:
-    """Delete a thousand old events; one that still waits, or died, stays."""
-    waits = exists().where(deliveries.c.event == events.c.id)
-    old = select(events.c.id).where(events.c.created_at < before, ~waits).limit(1000)
-    return delete(events).where(events.c.id.in_(old))
+                    before = self._clock.now() - outbox.KEPT_S
+                    is_done = await outbox.prune(session, before=before)
+            await asyncio.sleep(outbox.PRUNE_S if is_done else 0)
 
 
 class _Consumer:
@@ -171,18 +104,9 @@ class _Consumer:
         clock: Clock,
     ) -> None:
         self._name, self._handler = name, handler
-        self._news = (
-            select(events)
-            .where(
-                or_(false(), *(events.c.topic == topic for topic in topics)),
-                events.c.id > bindparam("position"),
-            )
-            .order_by(events.c.id)
-            .limit(bindparam("most"))
-        )
+        self._news = outbox.after(topics)
         self._database, self._clock = database, clock
-        self._holder = ordered_id()
-        self._position = 0
+        self._position = Position(name, database, clock, lease_s=LEASE_S)
         self._stopping = False
         self.woken = asyncio.Event()
 
@@ -208,121 +132,69 @@ class _Consumer:
     async def _is_wanted(self) -> bool:
         """Say whether there is anything to do, without writing."""
         async with self._database.reader() as session:
-            row = await session.row(_POSITION, {"consumer": self._name})
-            self._position = row["position"] if row else 0
+            await self._position.read(session)
             return bool(await self._following(session, 1) or await self._due(session, 1))
 
     async def _following(self, session: Session, limit: int) -> Sequence[Row]:
-        return await session.rows(self._news, {"position": self._position, "most": limit})
+        return await session.rows(self._news, {"position": self._position.at, "most": limit})
 
     async def _due(self, session: Session, limit: int) -> Sequence[Row]:
         values = {"for": self._name, "now": self._clock.now(), "most": limit}
-        return await session.rows(_DUE, values)
+        return await session.rows(letters.DUE, values)
 
     async def _take_turn(self) -> bool:
         """Handle a batch if no other process works for this consumer; say whether we did."""
         async with self._database.writer() as session:
-            if not await self._lease(session):
+            if not await self._position.lease(session):
                 return False
             following = await self._following(session, BATCH)
             due = await self._due(session, BATCH)
-        keeping = asyncio.create_task(self._keep_lease())
-        try:
+        async with self._position.kept():
             for row in following:
                 if self._stopping:
                     break
                 if (error := await self._handle(row)) is not None:
                     await self._put_aside(row, error)
-                self._position = row["id"]
+                self._position.at = row["id"]
             for row in due:
                 if self._stopping:
                     break
                 await self._retried(row, await self._handle(row))
-        finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
-            await self._save(until=None)
         return True
 
     async def _handle(self, row: Row) -> str | None:
         """Return None if the handler took it, else the reason it gave."""
         try:
-            await self._handler(_event(row))
+            await self._handler(outbox.event_of(row))
         except Exception as error:
             log.exception(
                 "events.failed", consumer=self._name, number=row["id"], topic=row["topic"]
             )
-            return f"{type(error).__name__}: {error}"[:2000]
+            return letters.reason(error)
         return None
-
-    async def _lease(self, session: Session) -> bool:
-        mine = consumers.c.name == self._name
-        row = await session.row(select(consumers).where(mine))
-        now = self._clock.now()
-        lease = {"leased_by": self._holder, "leased_until": now + LEASE_S}
-        if row is None:
-            self._position = 0
-            await session.execute(insert(consumers).values(name=self._name, **lease))
-            return True
-        if row["leased_by"] not in (None, self._holder) and row["leased_until"] > now:
-            return False
-        self._position = row["position"]
-        await session.execute(update(consumers).where(mine).values(**lease))
-        return True
-
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 3)
-            with contextlib.suppress(HeadwaterError):
-                await self._save(until=self._clock.now() + LEASE_S)
-
-    async def _save(self, *, until: float | None) -> None:
-        """Store the position and keep the lease until then, or give it back."""
-        async with self._database.writer() as session:
-            await self._move(session, until=until)
-
-    async def _move(self, session: Session, *, until: float | None) -> None:
-        await session.execute(
-            update(consumers)
-            # Who lost the lease leaves the position to its successor: events come twice, never not.
-            .where(consumers.c.name == self._name, consumers.c.leased_by == self._holder)
-            .values(
-                position=self._position,
-                leased_by=None if until is None else self._holder,
-                leased_until=until,
-            )
-        )
 
     async def _put_aside(self, row: Row, error: str) -> None:
         """Remember that *row* failed, and move past it, in one transaction."""
-        self._position = row["id"]
+        self._position.at = row["id"]
         async with self._database.writer() as session:
-            known = and_(deliveries.c.consumer == self._name, deliveries.c.event == row["id"])
-            await session.execute(delete(deliveries).where(known))  # it may have come twice
-            await session.execute(
-                insert(deliveries).values(
-                    consumer=self._name, event=row["id"], **self._after(1, error)
-                )
-            )
-            await self._move(session, until=self._clock.now() + LEASE_S)
+            await self._put(session, row, 1, error)
+            await self._position.save(session)
 
     async def _retried(self, row: Row, error: str | None) -> None:
-        known = and_(deliveries.c.consumer == self._name, deliveries.c.event == row["id"])
         async with self._database.writer() as session:
             if error is None:
-                await session.execute(delete(deliveries).where(known))
+                await letters.forget(session, self._name, str(row["id"]))
             else:
-                await session.execute(
-                    update(deliveries)
-                    .where(known)
-                    .values(**self._after(row["attempts"] + 1, error))
-                )
+                await self._put(session, row, row["attempts"] + 1, error)
 
-    def _after(self, attempts: int, error: str) -> dict[str, Any]:
+    async def _put(self, session: Session, row: Row, attempts: int, error: str) -> None:
         pause = pause_s(attempts, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=jitter())
-        return {
-            "attempts": attempts,
-            "error": error,
-            "dead": attempts >= ATTEMPTS,
-            "run_at": self._clock.now() + pause,
-        }
+        await letters.put(
+            session,
+            self._name,
+            str(row["id"]),
+            attempts=attempts,
+            error=error,
+            run_at=self._clock.now() + pause,
+            dead=attempts >= ATTEMPTS,
+        )
