@@ -129,6 +129,14 @@ class Settings(BaseSettings):
     encoders: int = knob(
         0, "Codec processes at once; 0: one per core.", unit="processes", ge=0, le=256
     )
+    queue_age_s: int = knob(
+        120,
+        "Longest an upload may wait for its turn to become playable. Beyond it new uploads are "
+        "asked to come later; warm-up waits from a quarter of it on. Longer takes more on at "
+        "once, and everybody's upload waits longer.",
+        unit="seconds",
+        ge=1,
+    )
     warm: Literal["all", "low", "none"] = knob(
         "all",
         "Which rungs are made ahead of being watched: low saves disk and processor, none makes "

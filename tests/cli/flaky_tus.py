@@ -13,6 +13,8 @@ class FlakyTus:
 
     hang_ups: list[int] = field(default_factory=list)
     busy_answers: int = 0
+    overloads: int = 0
+    retry_after: str = ""
     refusal: tuple[int, str, str] | None = None
     videos: list[dict[str, object]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
@@ -53,6 +55,10 @@ class FlakyTus:
         elif self.busy_answers:
             self.busy_answers -= 1
             await self._say(writer, 503, {}, {"code": "unavailable", "detail": "Busy."})
+        elif self.overloads:
+            self.overloads -= 1
+            problem = {"code": "overloaded", "detail": "Come later."}
+            await self._say(writer, 503, {"Retry-After": self.retry_after}, problem)
         elif method == "POST":
             self.metadata = headers["upload-metadata"]
             await self._say(writer, 201, {"Location": "/files/1", "Headwater-Video": "video1"})

@@ -24,7 +24,7 @@ async def is_away() -> str:
 async def test_a_needed_part_that_is_away_is_named_and_its_address_is_not() -> None:
     parts = Readiness({"database": is_away}, needed={"database"}, clock=Clock())
 
-    (database,) = await readiness.readiness(parts=parts)
+    (database,) = await readiness.readiness(health=parts)
 
     assert database == Checked("database", ok=False, note="does not answer")
     assert not is_ready([database])
@@ -35,7 +35,7 @@ async def test_without_what_only_helps_it_is_ready() -> None:
     probes = {"database": answers, "cache": is_away}
     parts = Readiness(probes, needed={"database"}, clock=Clock())
 
-    checked = await readiness.readiness(parts=parts)
+    checked = await readiness.readiness(health=parts)
 
     assert [(part.name, part.ok, part.needed) for part in checked] == [
         ("database", True, True),

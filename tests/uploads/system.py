@@ -14,12 +14,14 @@ from headwater.access import accounts_repository
 from headwater.compose.core import Core, open_core, services_of
 from headwater.engines.blobs.port import BlobKey, Blobs, chunks_of
 from headwater.engines.database.schema import events
+from headwater.forces.admission import Limits
 from headwater.model.actor import SYSTEM, Actor, ActorKind
 from headwater.model.ids import AccountId, UploadId
 from headwater.model.upload import Extent, Upload
 from headwater.operations.catalogue import CATALOGUE
 from headwater.operations.run import Runner
-from headwater.operations.units import Engines
+from headwater.operations.units import ActorUnits, Engines
+from headwater.pipeline.gate import Gate
 from headwater.settings import Settings
 from headwater.uploads import repository
 from headwater.uploads.room import UploadLimits
@@ -44,6 +46,7 @@ class System:
         limits: UploadLimits | None = None,
         ahead_s: float = 0.0,
         blobs: Blobs | None = None,
+        wait_s: float | None = None,
     ) -> None:
         core = self.core
         self.blobs = blobs or core.blobs
@@ -57,6 +60,15 @@ class System:
         self.engines = engines
         services = services_of(core.settings, engines=engines, blobs=self.blobs, media=core.media)
         services["upload_limits"] = limits or self.limits
+        if wait_s is not None:
+            services["gate"] = Gate(
+                units=ActorUnits(engines, SYSTEM),
+                blobs=self.blobs,
+                clock=engines.clock,
+                limits=Limits(wait_s=wait_s, floor_bytes=0),
+                expires_s=self.limits.expires_s,
+                encoders=1,
+            )
         services["part_signer"] = getattr(core.blobs, "parts", None)
         self.runner = Runner(CATALOGUE, engines=engines, services=services)
 
@@ -155,6 +167,7 @@ async def open_system(folder: Path, *, database: str = "") -> AsyncIterator[Syst
         port=0,
         internal_port=0,
         free_floor_bytes=0,
+        queue_age_s=86_400,  # no worker is there to make anything playable
     )
     async with open_core(settings) as core:
         system = System(core)

@@ -65,6 +65,7 @@ class Report(Protocol):
     """Hears of each file's progress and end."""
 
     def sending(self, path: Path, sent_bytes: int, size: int) -> None: ...
+    def waiting(self, path: Path, after_s: float) -> None: ...
     def making(self, path: Path, share: float) -> None: ...
     def ended(self, path: Path, outcome: Outcome) -> None: ...
 
@@ -113,6 +114,7 @@ class _File:
             self._path,
             title=self._outcome.title,
             moved=lambda sent_bytes: self._report.sending(self._path, sent_bytes, size),
+            waits=lambda after_s: self._report.waiting(self._path, after_s),
         )
         self._outcome.uploaded_s = round(time.monotonic() - started, 3)
         return video

@@ -34,7 +34,10 @@ PASSING = {  # the same request may succeed later
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 RESUMES = " The same command goes on where it stopped."
+OVERLOADED = "overloaded"  # the code of a server that asks new uploads to come later
+LATER_S = 10.0  # where it does not say when
 Moved = Callable[[int], None]
+Waits = Callable[[float], None]
 
 
 class Refused(Exception):
@@ -53,6 +56,10 @@ class Broken(Exception):
         self.after_s = after_s
 
 
+class Later(Broken):
+    """Nothing is wrong: the server is busy with others and says when it is our turn."""
+
+
 class TusClient:
     """Sends files through *http*, which knows the server's address and the key."""
 
@@ -62,15 +69,17 @@ class TusClient:
         *,
         unfinished: Unfinished,
         first_pause_s: float = FIRST_PAUSE_S,
+        later_s: float = LATER_S,
     ) -> None:
         self._http = http
         self._unfinished = unfinished
-        self._first_pause_s = first_pause_s
+        self._first_pause_s, self._later_s = first_pause_s, later_s
 
-    async def send(self, path: Path, *, title: str, moved: Moved) -> str:
+    async def send(self, path: Path, *, title: str, moved: Moved, waits: Waits) -> str:
         """Send *path* whole and return the id of its video.
 
-        *moved* hears how many bytes the server has, each time that changes.
+        *moved* hears how many bytes the server has, each time that changes; *waits* how many
+        seconds pass before it is asked again, each time it asks to come later.
 
         Raises:
             Refused: for good, or after TRIES breaks in a row.
@@ -87,6 +96,9 @@ class TusClient:
                 if offset < size:
                     moved(offset)
                     offset = await self._part(started, path, offset, moved)
+            except Later as later:
+                waits(later.after_s)
+                await asyncio.sleep(later.after_s)
             except Broken as broken:
                 breaks = 1 if offset > before else breaks + 1
                 if breaks > (TRIES if started else FIRST_TRIES):
@@ -155,6 +167,8 @@ class TusClient:
         if answer.is_success:
             return answer
         code, reason = problem(answer)
+        if code == OVERLOADED:
+            raise Later(reason, after_s(answer) or self._later_s)
         if answer.status_code in PASSING:
             raise Broken(reason, after_s(answer))
         raise Refused(code, reason)

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from headwater.cli.send_files import Outcome
+from headwater.forces.seconds import in_seconds
 
 
 class Speed(TransferSpeedColumn):
@@ -60,6 +61,15 @@ class Report:
 
     def sending(self, path: Path, sent_bytes: int, size: int) -> None:
         self._move(path, "sending", sent_bytes, size)
+
+    def waiting(self, path: Path, after_s: float) -> None:
+        """Say on standard error, beside the bars, that nothing is wrong."""
+        self._progress.console.print(
+            f"{path}: the server is busy; it is asked again in {in_seconds(after_s)}.",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
     def making(self, path: Path, share: float) -> None:
         self._move(path, "making", share, 1)

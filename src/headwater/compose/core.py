@@ -1,5 +1,6 @@
 """The core: every engine opened, the runner over them, and what use cases are given."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -130,6 +131,8 @@ def services_of(
     """Return what use cases are given by keyword name."""
     from headwater.delivery.demand import Demands
     from headwater.delivery.tickets import Tickets
+    from headwater.forces.admission import Limits
+    from headwater.pipeline.gate import Gate
     from headwater.uploads.room import UploadLimits
 
     units = ActorUnits(engines, SYSTEM)
@@ -144,6 +147,14 @@ def services_of(
         "pacing": Pacing(),
         "tickets": Tickets(units=units, clock=clock),
         "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
+        "gate": Gate(
+            units=units,
+            blobs=blobs,
+            clock=clock,
+            limits=Limits(wait_s=settings.queue_age_s, floor_bytes=settings.free_floor_bytes),
+            expires_s=settings.upload_expires_s,
+            encoders=settings.encoders or os.cpu_count() or 1,
+        ),
         "part_signer": getattr(blobs, "parts", None),
         "upload_limits": UploadLimits(
             quota_bytes=settings.quota_bytes or None,
@@ -151,7 +162,7 @@ def services_of(
             floor_bytes=settings.free_floor_bytes,
             expires_s=settings.upload_expires_s,
         ),
-        "parts": readiness_of(role, engines, blobs, media),
+        "health": readiness_of(role, engines, blobs, media),
         "quota_bytes": settings.quota_bytes,
         "budget_bytes": settings.store_budget_bytes or None,
         "keep_original": settings.keep_original,

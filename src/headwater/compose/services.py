@@ -100,6 +100,7 @@ def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
             settings.internal_port,
             lambda: tell_readiness(core.runner, closing=stop.is_set()),
         ),
+        "load": lambda: roles.running(roles.watch_load(core.ask), failed=stop.set),
         "worker": lambda: _working(core, stop),
         "http": lambda: _answering(core, stop),
     }

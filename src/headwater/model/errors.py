@@ -26,6 +26,7 @@ HeadwaterError
 ├── RateLimited
 ├── StorageFull
 └── Unavailable             an engine failed or is busy; the same call may succeed later
+    ├── Overloaded          the encoders are behind: new uploads come later
     ├── BeingMade           what was asked for is on its way, and took longer than one is held
     └── CodecFailed         a codec process died, timed out or broke a limit
         └── CannotContinue  what this generation lacks cannot be made any more: open another
@@ -152,6 +153,10 @@ class StorageFull(HeadwaterError):
 class Unavailable(HeadwaterError):
     code = "unavailable"
     retryable = True
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
 
 
 class BeingMade(Unavailable):

@@ -32,6 +32,15 @@ PIECE_SECONDS = Histogram(
     buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
 DEMANDS_WAITING = Gauge("headwater_demands_waiting", "Missing segments that somebody waits for.")
+QUEUE_AGE = Gauge(
+    "headwater_queue_age_seconds",
+    "How long the first upload that no worker has taken waits to become playable.",
+)
+QUEUE_JOBS = Gauge("headwater_queue_jobs", "Jobs that wait for a worker, by kind.", ["kind"])
+ENCODERS = Gauge("headwater_encoders", "Codec processes that all live workers run at once.")
+ADMISSION = Gauge(
+    "headwater_admission", "0: all is admitted, 1: warm-up waits, 2: new uploads come later."
+)
 
 EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 Counted = Counter  # for whoever keeps one at hand, bound to its labels

@@ -32,6 +32,7 @@ from headwater.pipeline import (
     retry_job,
     space,
     sweep,
+    tell_load,
     tidy,
 )
 from headwater.uploads import (
@@ -188,6 +189,16 @@ ACCESS = (
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
         because="A balancer asks about this process: a copy would be another one's answer.",
+    ),
+    Operation(
+        name="system.load",
+        does=tell_load.tell_load,
+        consistency=Stale(within_s=5, beyond="answer"),
+        cache=NEVER,
+        permission=Permission(Action.SYSTEM_SEE, Access.OWNER),
+        limit=Limit("actor", times=600, per_s=60),
+        idempotency=Idempotency.READ,
+        because="Each process measures once a second, whoever asks; queues grow by the minute.",
     ),
 )
 

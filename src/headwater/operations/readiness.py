@@ -57,9 +57,9 @@ class Readiness:
         return Checked(name, ok=True, note=note, needed=needed)
 
 
-async def readiness(*, parts: Readiness) -> list[Checked]:
+async def readiness(*, health: Readiness) -> list[Checked]:
     """Try every part this process works with, all at once, and say how each is."""
-    return await parts.look()
+    return await health.look()
 
 
 def is_ready(checked: Collection[Checked]) -> bool:

@@ -17,6 +17,7 @@ from headwater.engines.blobs.port import Blobs
 from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
+from headwater.forces.admission import Admission, Level, Reason
 from headwater.forces.backoff import jitter
 from headwater.library.changes import read_news, topic_of
 from headwater.model.errors import (
@@ -189,13 +190,21 @@ class Worker:
     # Jobs
 
     async def _kinds_wanted(self) -> list[JobKind]:
+        """Return what to take on: with a full store what makes room, without it nothing."""
+        admission: Admission = await self._ask("system.load")
+        if admission.reason is Reason.STORE:
+            return []
         running = [job.kind for job, _ in self._runs.values()]
         any_more = len(running) < 2 * self._settings.encoders
-        if await self._blobs.free_bytes() < self._settings.floor_bytes:
-            return [JobKind.SWEEP] if any_more else []
-        kinds = [JobKind.SWEEP, JobKind.COMPACT] if any_more else []
+        kinds = [JobKind.SWEEP] if any_more else []
+        if admission.reason is Reason.DISK:
+            return kinds
         if running.count(JobKind.PLAN) < self._settings.encoders:
             kinds.append(JobKind.PLAN)
+        if admission.level is not Level.OPEN:  # nobody waits for the rest
+            return kinds
+        if any_more:
+            kinds.append(JobKind.COMPACT)
         if running.count(JobKind.WARM) < self._settings.encoders:
             kinds.append(JobKind.WARM)
         return kinds

@@ -11,6 +11,7 @@ from headwater.model.errors import InvalidInput, TooLarge, Unauthenticated
 from headwater.model.ids import AccountId, UploadId, VideoId
 from headwater.model.upload import Upload
 from headwater.model.video import Video, VideoState
+from headwater.pipeline.gate import Gate
 from headwater.uploads import naming, repository
 from headwater.uploads.become_video import become_video
 from headwater.uploads.room import UploadLimits, require_account_room, require_store_room
@@ -26,17 +27,20 @@ async def create_upload(
     partial: bool = False,
     units: Units,
     blobs: Blobs,
+    gate: Gate,
     upload_limits: UploadLimits,
 ) -> Upload:
     """Open an upload of *length* bytes (None: said later) and, unless *partial*, its video.
 
-    Quota, file limit and the store's headroom are looked at now, before a byte is sent. A *partial*
-    one of no bytes is complete at once.
+    What the server can take on, quota, file limit and the store's headroom are looked at now,
+    before a byte is sent. A *partial* one of no bytes is complete at once.
 
     Raises:
         InvalidInput: no file has that *length*: negative, or none at all.
         TooLarge: over the limit for files or over the account's quota.
         StorageFull: the store cannot take it beside what others are sending.
+        Overloaded: the encoders are behind; it says when to come back.
+        Unavailable: the store does not answer.
     """
     if length is not None and length < 0:
         raise InvalidInput("A length is not negative.")
@@ -45,6 +49,7 @@ async def create_upload(
     if length is not None and length > upload_limits.file_limit_bytes:
         raise TooLarge(f"A file may have at most {upload_limits.file_limit_bytes} bytes here.")
     naming.require_sane(metadata)
+    await gate.require_open()
     free_bytes = await blobs.free_bytes()
     async with units.writer() as work:
         owner = require_uploader(work)

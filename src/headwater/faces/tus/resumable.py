@@ -3,6 +3,8 @@
 Source: https://tus.io/protocols/resumable-upload.
 """
 
+import math
+
 import anyio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +18,7 @@ from headwater.model.errors import InvalidInput
 from headwater.model.ids import UploadId
 from headwater.model.upload import Upload
 from headwater.uploads.checksums import ALGORITHMS
-from headwater.uploads.room import UploadLimits
+from headwater.uploads.tell_limits import Terms
 
 PATH = "/api/v1/uploads/"
 
@@ -57,16 +59,16 @@ class Resumable:
 
     async def announce(self, request: Request) -> Response:
         """Say what this server can do; no version is needed to ask."""
-        limits: UploadLimits = await self._faces.runner.run("uploads.limits", actor_of(request))
-        return Response(
-            status_code=204,
-            headers={
-                "tus-version": wire.VERSION,
-                "tus-extension": ",".join(wire.EXTENSIONS),
-                "tus-max-size": str(limits.file_limit_bytes),
-                "tus-checksum-algorithm": ",".join(ALGORITHMS),
-            },
-        )
+        terms: Terms = await self._faces.runner.run("uploads.limits", actor_of(request))
+        headers = {
+            "tus-version": wire.VERSION,
+            "tus-extension": ",".join(wire.EXTENSIONS),
+            "tus-max-size": str(terms.limits.file_limit_bytes),
+            "tus-checksum-algorithm": ",".join(ALGORITHMS),
+        }
+        if terms.again_s is not None:  # creations are refused until then
+            headers["retry-after"] = str(math.ceil(terms.again_s))
+        return Response(status_code=204, headers=headers)
 
     async def _create(self, request: Request, body: RequestBody) -> Response:
         concat = wire.concat_of(request.headers)

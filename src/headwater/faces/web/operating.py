@@ -1,5 +1,7 @@
 """For who runs the server: the jobs, those given up first, lost events, where the space goes."""
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -7,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from headwater.engines.events.port import DeadLetter
 from headwater.faces.web import views, words
 from headwater.faces.web.site import Site, redirect, require_visitor
+from headwater.forces.admission import Admission, Level, Reason
 from headwater.model.ids import JobId
 from headwater.model.job import Job, JobState
 from headwater.pipeline.space import Space, VideoSpace
@@ -34,6 +37,7 @@ def routes(site: Site) -> list[BaseRoute]:
             here="operations",
             jobs=rows,
             intro=_sentence(site, jobs),
+            load=_load(site, await site.ask(request, "system.load")),
             letters=[_letter(site, letter) for letter in letters],
             space=_gauges(site, space),
             costliest=[_cost(video) for video in space.costliest[:COSTLIEST]],
@@ -64,6 +68,20 @@ def _sentence(site: Site, jobs: list[Job]) -> str:
     if busy:
         return site.texts("operations.intro_busy", n=busy)
     return site.texts("operations.intro_none")
+
+
+def _load(site: Site, admission: Admission) -> str:
+    """Say in one line what waits because the encoders are behind; "" while all is admitted."""
+    match admission.reason:
+        case None:
+            return ""
+        case Reason.DISK:
+            return site.texts("operations.load_disk")
+        case Reason.STORE:
+            return site.texts("operations.load_store")
+    minutes = math.ceil(admission.load.wait_s / words.MINUTE_S)
+    is_later = admission.level is Level.LATER
+    return site.texts("operations.load_later" if is_later else "operations.load_waits", n=minutes)
 
 
 def _gauges(site: Site, space: Space) -> dict[str, object]:

@@ -74,6 +74,8 @@ function status(item: Sending): string {
       return say(texts.paused, { percent: percent(item) });
     case "retrying":
       return texts.retrying;
+    case "later":
+      return say(texts.later, { n: Math.max(1, Math.ceil((item.againAt - performance.now()) / 60_000)) });
     case "unfinished":
       return say(texts.unfinished, { percent: percent(item) });
     case "gone":
@@ -111,7 +113,7 @@ function actions(list: Uploads, item: Sending): TemplateResult {
   const canWatch = stage === "playable" || stage === "ready";
   return html`
     ${canWatch ? html`<a class="button low main" href="/watch/${video}">${texts.link}</a>` : nothing}
-    ${stage === "sending" || stage === "retrying" || stage === "waiting" ? act(texts.pause, () => list.pause(item), item) : nothing}
+    ${stage === "sending" || stage === "retrying" || stage === "waiting" || stage === "later" ? act(texts.pause, () => list.pause(item), item) : nothing}
     ${stage === "paused" ? act(texts.resume, () => list.resume(item), item) : nothing}
     ${stage === "unfinished" ? chooseAgain(list, item) : nothing}
     ${stage === "failed" && item.mayPass ? act(texts.again, () => void item.retryMaking(), item) : nothing}

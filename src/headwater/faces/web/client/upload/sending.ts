@@ -11,6 +11,7 @@ export type Stage =
   | "sending"
   | "paused"
   | "retrying"
+  | "later"
   | "unfinished"
   | "gone"
   | "refused"
@@ -21,6 +22,7 @@ export type Stage =
 
 const ENDPOINT = "/api/v1/uploads/";
 const CHUNK_BYTES = 64 * 1024 * 1024; // one acknowledged step; proxies often take no more at once
+const LATER_S = 30; // where the server does not say when to come back
 const RETRY_MS = [0, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000, 60_000, 60_000];
 
 export class Sending extends EventTarget {
@@ -41,6 +43,9 @@ export class Sending extends EventTarget {
   readonly pace = new Pace();
   private upload: Upload | null = null;
   private savedTitle = "";
+  /** When the server, which is busy with others, is asked again (performance.now()). */
+  againAt = 0;
+  private againTimer = 0;
   private ended = false;
 
   constructor(
@@ -67,7 +72,7 @@ export class Sending extends EventTarget {
   }
 
   get losesBytes(): boolean {
-    return ["waiting", "sending", "retrying"].includes(this.stage);
+    return ["waiting", "sending", "retrying", "later"].includes(this.stage);
   }
 
   get isSent(): boolean {
@@ -80,6 +85,13 @@ export class Sending extends EventTarget {
     this.pace.restart(this.sent, performance.now());
     this.become("sending");
     this.upload.start();
+  }
+
+  /** Ask again when the server said; somebody who has other files sends those meanwhile. */
+  private comeBack(seconds: number): void {
+    this.againAt = performance.now() + seconds * 1000;
+    this.againTimer = window.setTimeout(() => this.become("waiting"), seconds * 1000);
+    this.become("later");
   }
 
   /** The line is back: do not wait for the next attempt. */
@@ -97,6 +109,7 @@ export class Sending extends EventTarget {
   }
 
   async pause(): Promise<void> {
+    clearTimeout(this.againTimer);
     this.become("paused");
     await this.upload?.abort();
   }
@@ -104,6 +117,7 @@ export class Sending extends EventTarget {
   /** Stop and, unless every byte has arrived, have the server forget what it received. */
   async discard(): Promise<void> {
     this.ended = true;
+    clearTimeout(this.againTimer);
     if (!this.isSent && this.path) {
       await this.upload?.abort().catch(() => {});
       await Upload.terminate(new URL(this.path, location.href).href, { retryDelays: [0, 1000] }).catch(() => {});
@@ -164,6 +178,7 @@ export class Sending extends EventTarget {
 
   private shouldRetry(error: DetailedError): boolean {
     const status = error.originalResponse?.getStatus() ?? 0;
+    if (laterSeconds(error) !== null) return false; // not at our own pace but at the server's
     const again = status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
     if (again && this.stage === "sending") this.become("retrying");
     return again && status !== 507;
@@ -173,6 +188,8 @@ export class Sending extends EventTarget {
     if (this.ended) return;
     const status = error.originalResponse?.getStatus() ?? 0;
     if (status === 0) return this.become("paused");
+    const later = laterSeconds(error);
+    if (later !== null) return this.comeBack(later);
     this.problem = refusal(status, error.originalResponse?.getBody() ?? "");
     this.become("refused");
   }
@@ -267,6 +284,13 @@ export class Sending extends EventTarget {
 /** The title people would give: the name without its ending, underscores read as spaces. */
 export function titleOf(name: string): string {
   return name.replace(/\.[A-Za-z0-9]{1,5}$/, "").replace(/_+/g, " ").trim() || name;
+}
+
+/** In how many seconds a server that is behind with others asks to come back, null where it is not. */
+function laterSeconds(error: DetailedError): number | null {
+  const response = error.originalResponse;
+  if (response?.getStatus() !== 503 || !response.getBody().includes('"overloaded"')) return null;
+  return Number(response.getHeader("Retry-After")) || LATER_S;
 }
 
 function refusal(status: number, body: string): string {

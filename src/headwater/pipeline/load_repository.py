@@ -1,0 +1,95 @@
+"""Rows that tell how far behind the encoders are.
+
+Every count has a ceiling and every look-up an index: it is asked again and again, and most when
+there is much to count.
+"""
+
+from sqlalchemy import Select, and_, func, not_, select
+from sqlalchemy.sql import ColumnElement
+
+from headwater.engines.database.port import Session
+from headwater.engines.database.schema import jobs, uploads, videos
+from headwater.model.job import JobKind, JobState
+
+MOST_COUNTED = 5000
+LATELY = 64  # jobs that ended last: the plans among them tell how long one takes
+UPLOADS_LOOKED_AT = 1000
+
+
+async def first_plan_since(session: Session, *, now: float) -> float | None:
+    """Return since when the first plan that nobody has taken could be begun, None: none waits.
+
+    Plans of deleted videos wait for a restoration, not for an encoder.
+    """
+    first = (
+        select(jobs.c.run_at)
+        .where(_waits(JobKind.PLAN, now), not_(_is_deleted().exists()))
+        .order_by(jobs.c.run_at)
+        .limit(1)
+    )
+    row = await session.row(first)
+    return None if row is None else float(row["run_at"])
+
+
+async def count_waiting(session: Session, kind: JobKind, *, now: float) -> int:
+    """Return how many jobs of *kind* wait for a worker, MOST_COUNTED if there are more."""
+    some = select(jobs.c.id).where(_waits(kind, now)).limit(MOST_COUNTED)
+    if kind is not JobKind.SWEEP:
+        some = some.where(not_(_is_deleted().exists()))
+    row = await session.row(select(func.count().label("n")).select_from(some.subquery()))
+    return int(row["n"]) if row else 0
+
+
+async def mean_plan_s(session: Session) -> float | None:
+    """Return how long the plans among the last jobs took; None if there are none."""
+    last = (
+        select(jobs.c.kind, (jobs.c.updated_at - jobs.c.served_at).label("took_s"))
+        .where(jobs.c.state == JobState.DONE)
+        .order_by(jobs.c.id.desc())
+        .limit(LATELY)
+        .subquery()
+    )
+    plans = select(func.avg(last.c.took_s).label("s")).where(last.c.kind == JobKind.PLAN)
+    row = await session.row(plans)
+    return None if row is None or row["s"] is None else float(row["s"])
+
+
+async def count_coming(session: Session, *, now: float, within_s: float, expires_s: float) -> int:
+    """Return how many uploads will be whole *within_s* if they go on as they came until now.
+
+    Each step of an upload gives it *expires_s* more, which tells those that still move.
+    """
+    moving = (
+        select(uploads.c.length, uploads.c.offset, uploads.c.created_at)
+        .where(
+            uploads.c.expires_at > now + expires_s - within_s,
+            uploads.c.completed_at.is_(None),
+            uploads.c.offset > 0,
+        )
+        .limit(UPLOADS_LOOKED_AT)
+        .subquery()
+    )
+    left_s = (moving.c.length - moving.c.offset) * (now - moving.c.created_at)
+    soon = and_(moving.c.length.is_not(None), left_s <= moving.c.offset * within_s)
+    row = await session.row(select(func.count().label("n")).select_from(moving).where(soon))
+    return int(row["n"]) if row else 0
+
+
+async def count_workers(session: Session, *, now: float) -> int:
+    """Return how many workers hold work now."""
+    held = select(func.count(jobs.c.leased_by.distinct()).label("n")).where(
+        jobs.c.state == JobState.LEASED, jobs.c.leased_until > now
+    )
+    row = await session.row(held)
+    return int(row["n"]) if row else 0
+
+
+def _waits(kind: JobKind, now: float) -> ColumnElement[bool]:
+    return and_(jobs.c.state == JobState.QUEUED, jobs.c.kind == kind, jobs.c.run_at <= now)
+
+
+def _is_deleted() -> Select[tuple[str]]:
+    deleted = select(videos.c.id)
+    return deleted.where(videos.c.id == jobs.c.video, videos.c.deleted_at.is_not(None)).correlate(
+        jobs
+    )

@@ -1,0 +1,209 @@
+"""The gate: new uploads come later while the encoders are behind; what has begun goes on."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from headwater.compose.core import Core
+from headwater.engines.media.port import Media
+from headwater.forces.admission import Level, Limits
+from headwater.model.actor import SYSTEM
+from headwater.model.errors import Overloaded, StorageFull, Unavailable
+from headwater.model.ids import VideoId
+from headwater.model.job import Job, JobKind
+from headwater.model.upload import Upload
+from headwater.model.video import VideoState
+from headwater.pipeline import gate, jobs_repository
+from headwater.pipeline.gate import Gate
+from tests.pipeline.kept import units_of
+from tests.pipeline.working import working
+from tests.support.clocks import OwnTime
+from tests.support.system import actor_of, add_video, system
+
+pytestmark = pytest.mark.anyio
+
+WAIT_S = 60
+METADATA = {"filename": "harbour.mp4"}
+
+
+@pytest.fixture
+async def core(tmp_path: Path) -> AsyncIterator[Core]:
+    async with system(tmp_path, queue_age_s=WAIT_S, free_floor_bytes=0, encoders=2) as opened:
+        yield opened
+
+
+async def queue(core: Core, kind: JobKind, *, since_s: float = 0.0) -> VideoId:
+    """Let a job of *kind* wait since then; what it works on is no video at all."""
+    video = await add_video(core, await actor_of(core), state=VideoState.PROCESSING)
+    async with core.engines.writer(SYSTEM) as work:
+        now = work.now - since_s
+        await jobs_repository.enqueue(
+            work.session, kind=kind, video=video.id, owner=video.owner, now=now
+        )
+    return video.id
+
+
+def gate_of(core: Core, *, wait_s: float = WAIT_S, floor_bytes: int = 0) -> Gate:
+    """Open a gate that nobody has asked yet."""
+    return Gate(
+        units=units_of(core),
+        blobs=core.blobs,
+        clock=core.clock,
+        limits=Limits(wait_s=wait_s, floor_bytes=floor_bytes),
+        expires_s=core.settings.upload_expires_s,
+        encoders=2,
+    )
+
+
+async def create(core: Core) -> Upload:
+    actor = await actor_of(core)
+    upload: Upload = await core.runner.run("uploads.create", actor, length=3, metadata=METADATA)
+    return upload
+
+
+async def test_new_uploads_come_later_once_the_first_has_waited_too_long(core: Core) -> None:
+    """Told before a byte is sent, with the time to come back; no row is left behind."""
+    await queue(core, JobKind.PLAN, since_s=WAIT_S + 1)
+
+    with pytest.raises(Overloaded) as refused:
+        await create(core)
+
+    assert refused.value.retry_after_s is not None
+    assert refused.value.retry_after_s >= WAIT_S / 2
+    unfinished = await core.runner.run("uploads.unfinished", await actor_of(core))
+    assert not unfinished
+
+
+async def test_what_has_begun_goes_on(core: Core) -> None:
+    """An upload that was created before is taken to its end, and becomes a video."""
+    upload = await create(core)
+    await queue(core, JobKind.PLAN, since_s=WAIT_S + 1)
+    assert (await gate_of(core).look()).level is Level.LATER
+
+    async def body() -> AsyncIterator[bytes]:
+        await anyio.lowlevel.checkpoint()
+        yield b"abc"
+
+    actor = await actor_of(core)
+    appended: Upload = await core.runner.run(
+        "uploads.append", actor, upload_id=upload.id, offset=0, body=body()
+    )
+
+    assert appended.completed_at is not None
+
+
+async def test_many_young_ones_are_a_long_wait_too(core: Core) -> None:
+    """Nobody has waited yet, but two encoders need a second for each of these."""
+    for _ in range(8):
+        await queue(core, JobKind.PLAN)
+
+    admission = await gate_of(core, wait_s=4 * gate.FIRST_PLAN_S).look()
+
+    assert admission.level is Level.LATER
+    assert admission.load.plans == 8
+    assert admission.load.wait_s >= 4 * gate.FIRST_PLAN_S
+
+
+async def test_plans_are_as_long_as_they_were_lately(core: Core) -> None:
+    video = await queue(core, JobKind.PLAN)
+    async with core.engines.writer(SYSTEM) as work:
+        began = work.now
+        job = await jobs_repository.lease_next(
+            work.session, kinds=[JobKind.PLAN], holder="one", now=began, lease_s=30
+        )
+        assert job is not None
+        assert job.video == video
+        await jobs_repository.finish(work.session, job.id, now=began + 7.0)
+
+    assert (await gate_of(core).look()).load.plan_s == pytest.approx(7.0)
+
+
+async def test_what_a_deleted_video_leaves_in_the_queue_keeps_nobody_out(core: Core) -> None:
+    """Its plan waits for the undo, for days perhaps, and not for an encoder."""
+    video = await queue(core, JobKind.PLAN, since_s=10 * WAIT_S)
+    await core.runner.run("videos.delete", await actor_of(core), video_id=video)
+
+    admission = await gate_of(core).look()
+
+    assert admission.level is Level.OPEN
+    assert admission.load.plans == 0
+
+
+async def test_uploads_that_will_soon_be_whole_are_counted(core: Core) -> None:
+    """By the pace they came with: nine tenths in a moment are soon the rest."""
+    upload = await create(core)
+    actor = await actor_of(core)
+
+    async def body() -> AsyncIterator[bytes]:
+        await anyio.lowlevel.checkpoint()
+        yield b"ab"
+
+    await core.runner.run("uploads.append", actor, upload_id=upload.id, offset=0, body=body())
+
+    assert (await gate_of(core).look()).load.coming == 1
+
+
+async def test_a_full_disk_and_a_lost_store_say_which(core: Core) -> None:
+    with pytest.raises(StorageFull, match="too full"):
+        await gate_of(core, floor_bytes=1 << 60).require_open()
+
+    class Away:
+        """A store that has gone."""
+
+        async def stat(self, key: str) -> None:
+            raise Unavailable(key)
+
+    lost = gate_of(core)
+    lost._blobs = Away()  # type: ignore[assignment]
+    with pytest.raises(Unavailable, match="store") as refused:
+        await lost.require_open()
+    assert refused.value.code == "unavailable"
+    assert refused.value.retry_after_s
+
+
+async def test_it_measures_once_a_second_whoever_asks(core: Core) -> None:
+    clock = OwnTime()
+    asked = Gate(
+        units=units_of(core),
+        blobs=core.blobs,
+        clock=clock,
+        limits=Limits(wait_s=WAIT_S, floor_bytes=0),
+        expires_s=3600,
+        encoders=2,
+    )
+    first = await asked.look()
+    await queue(core, JobKind.PLAN, since_s=WAIT_S + 1)
+    assert await asked.look() is first
+
+    clock.at += gate.FRESH_S + 0.1
+
+    assert (await asked.look()).level is Level.LATER
+
+
+async def test_warm_up_waits_while_uploads_do(core: Core, media: Media) -> None:
+    """The worker takes the plan alone, and the warm-up once it has seen that nobody waits."""
+    plan = await queue(core, JobKind.PLAN, since_s=WAIT_S / 2)  # of a source it does not have
+    warm = await queue(core, JobKind.WARM)
+
+    async with working(core, media, warmth="low"):
+        taken = await until_taken(core, warm)
+
+    assert taken.updated_at - (await job_of(core, plan)).updated_at > gate.FRESH_S / 2
+    assert (await core.ask("system.load")).level is Level.OPEN
+
+
+async def until_taken(core: Core, video: VideoId) -> Job:
+    with anyio.fail_after(30):
+        while True:
+            job = await job_of(core, video)
+            if job.updated_at > job.created_at:
+                return job
+            await anyio.sleep(0.02)
+
+
+async def job_of(core: Core, video: VideoId) -> Job:
+    async with core.engines.reader(SYSTEM) as work:
+        [job] = await jobs_repository.of_video(work.session, video)
+    return job
