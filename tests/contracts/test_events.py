@@ -194,6 +194,25 @@ async def test_what_never_works_becomes_a_dead_letter(box: Box) -> None:
     assert await letters(box, events, 0) == []
 
 
+async def test_an_event_is_claimed_once(box: Box) -> None:
+    """By a consumer, in whatever process, with the rows it writes; a rolled back claim is none."""
+    event = Event("1", "t", b"", 5.0)
+    later = Event("1", "t", b"of a database that was restored", 6.0)
+
+    async def claim(event: Event, consumer: str = "c") -> bool:
+        async with box.database.writer() as session:
+            return await box.open_events().claim(session, consumer, event, now=box.clock.now())
+
+    with pytest.raises(KeyError):  # noqa: PT012 (the block is what raises)
+        async with box.database.writer() as session:
+            assert await box.open_events().claim(session, "c", event, now=box.clock.now())
+            raise KeyError
+
+    assert [await claim(event), await claim(event)] == [True, False]
+    assert await claim(event, "another consumer")
+    assert await claim(later)
+
+
 async def test_closing_finishes_what_is_being_handled(box: Box) -> None:
     """And leaves the rest to the next process."""
     events, began, goes_on = box.open_events(), asyncio.Event(), asyncio.Event()

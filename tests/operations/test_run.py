@@ -8,6 +8,7 @@ import pytest
 
 from headwater.access import preferences_repository
 from headwater.compose.core import Core
+from headwater.engines.events.port import Event
 from headwater.engines.work import Units, Work
 from headwater.model.actor import SYSTEM, Actor
 from headwater.model.errors import (
@@ -113,6 +114,24 @@ async def test_a_write_is_committed_and_told(core: Core) -> None:
     assert answer == Note("a", 1)
     assert await stored(core, "a") == b"1"
     assert heard == ("tests", b"a")
+
+
+async def test_what_an_event_has_done_is_not_done_again(core: Core) -> None:
+    """The claim is kept with the rows; what failed has claimed nothing."""
+    notes, event = Notes(), Event("7", "t", b"", 1.0)
+
+    async def claim(work: Work) -> bool:
+        return await core.events.claim(work.session, "c", event, now=work.now)
+
+    with pytest.raises(Conflict):
+        await runner(core, row(notes.refuse)).run("tests.it", SYSTEM, once=claim, text="a")
+    asked = [
+        await runner(core, row(notes.write)).run("tests.it", SYSTEM, once=claim, text="a")
+        for _ in range(2)
+    ]
+
+    assert asked == [Note("a", 2), None]
+    assert await stored(core, "a") == b"1"
 
 
 @pytest.mark.parametrize("use_case", ["refuse", "break_down"])

@@ -7,12 +7,13 @@ a use case cannot forget a commit and a face cannot hold one open while it strea
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
 import structlog
 
+from headwater.engines.work import Work
 from headwater.model.actor import Actor, ActorKind, Role
 from headwater.model.errors import Forbidden, HeadwaterError, Unauthenticated
 from headwater.observe.metrics import OPERATION_SECONDS, OPERATIONS
@@ -22,6 +23,7 @@ from headwater.operations.operation import Access, CacheFor, Idempotency, Operat
 from headwater.operations.units import ActorUnits, Engines
 
 log = structlog.get_logger("headwater.operations")
+Once = Callable[[Work], Awaitable[bool]]
 INTERNAL = "Something went wrong on our side. It has been written down; please try again later."
 
 
@@ -74,11 +76,14 @@ class Runner:
         *,
         idempotency_key: str | None = None,
         on_repeat: Callable[[], None] | None = None,
+        once: Once | None = None,
         **inputs: Any,
     ) -> Any:
         """Answer operation *name* for *actor*.
 
-        *on_repeat* is called before an answer that an earlier request under the same key got.
+        *on_repeat* is called before an answer that an earlier request under the same key got. What
+        lives in one unit of work is done only if *once*, asked first in that unit, says so; what
+        opens units of its own is done whenever it is asked for.
 
         Raises:
             HeadwaterError: what was expected to go wrong, as the use case named it; everything else
@@ -88,7 +93,7 @@ class Runner:
         clock = self._engines.clock
         started = clock.monotonic()
         try:
-            answer, is_repeat = await self._steps(bound, actor, idempotency_key, inputs)
+            answer, is_repeat = await self._steps(bound, actor, idempotency_key, inputs, once)
         except HeadwaterError as error:
             OPERATIONS.labels(name, error.code).inc()
             raise
@@ -103,7 +108,12 @@ class Runner:
         return answer
 
     async def _steps(
-        self, bound: Bound, actor: Actor, idempotency_key: str | None, inputs: dict[str, Any]
+        self,
+        bound: Bound,
+        actor: Actor,
+        idempotency_key: str | None,
+        inputs: dict[str, Any],
+        once: Once | None,
     ) -> tuple[Any, bool]:
         """Return the answer, and whether an earlier request got it."""
         row = bound.row
@@ -115,6 +125,8 @@ class Runner:
         permit(row.permission.who, actor)
         if row.cache is not None:
             return await self._cached(bound, row.cache, actor, inputs), False
+        if once is not None and bound.wants_work:
+            return await self._call_once(bound, actor, inputs, once), False
         if idempotency_key is None or row.idempotency is not Idempotency.KEY:
             return await self._call(bound, actor, inputs), False
         keyed = Keyed(actor.limit_key, idempotency_key, row.name, inputs)
@@ -145,6 +157,14 @@ class Runner:
             return await bound.row.does(**self._arguments(bound, actor, inputs))
         opened = self._engines.reader(actor) if bound.reads else self._engines.writer(actor)
         async with opened as work:
+            return await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
+
+    async def _call_once(
+        self, bound: Bound, actor: Actor, inputs: dict[str, Any], once: Once
+    ) -> Any:
+        async with self._engines.writer(actor) as work:
+            if not await once(work):
+                return None
             return await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
 
     def _arguments(self, bound: Bound, actor: Actor, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from headwater.engines.blobs.port import BlobKey, Blobs
-from headwater.engines.work import Units
+from headwater.engines.work import Units, Work
 from headwater.library import videos_repository
 from headwater.model.ids import VideoId
 from headwater.model.job import Job, JobKind
@@ -82,16 +82,15 @@ async def remove_prefix(blobs: Blobs, prefix: str, *, keep: Collection[str] = ()
             await blobs.delete(BlobKey(key))
 
 
-async def schedule_sweep(*, units: Units, video: VideoId, run_at: float) -> None:
+async def schedule_sweep(*, work: Work, video: VideoId, run_at: float) -> None:
     """Queue the sweep of a deleted video for when its undo window ends."""
-    async with units.writer() as work:
-        found = await videos_repository.find(work.session, video)
-        if found is not None and found.deleted_at is not None:
-            await jobs_repository.enqueue(
-                work.session,
-                kind=JobKind.SWEEP,
-                video=video,
-                owner=found.owner,
-                now=work.now,
-                run_at=run_at,
-            )
+    found = await videos_repository.find(work.session, video)
+    if found is not None and found.deleted_at is not None:
+        await jobs_repository.enqueue(
+            work.session,
+            kind=JobKind.SWEEP,
+            video=video,
+            owner=found.owner,
+            now=work.now,
+            run_at=run_at,
+        )
