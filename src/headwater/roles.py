@@ -35,17 +35,19 @@ SERVICES: dict[str, tuple[str, ...]] = {  # service → those it needs started b
     "worker": ("events",),
     "housekeeping": ("events",),
     "internal": (),
+    "load": (),
     "http": ("purges", "internal"),
 }
 ROLES: dict[str, tuple[str, ...]] = {
-    "api": ("purges", "internal", "http"),
-    "worker": ("purges", "internal", "worker"),
-    "scheduler": ("events", "purges", "internal", "housekeeping"),
+    "api": ("purges", "internal", "load", "http"),
+    "worker": ("purges", "internal", "load", "worker"),
+    "scheduler": ("events", "purges", "internal", "load", "housekeeping"),
 }
 ROLES["all"] = tuple(
     name for name in SERVICES if any(name in services for services in ROLES.values())
 )
 
+LOOK_S = 5.0  # how old what the metrics say of the load may be
 TEND_S = 10.0
 REACH_POLL_S = 0.01
 ABANDONED_S = 60.0  # a request waits 8 s, and its client asks again within seconds
@@ -94,6 +96,16 @@ async def follow_purges(notices: Notices, cache: Cache) -> None:
             await cache.purge(*msgspec.json.decode(body, type=list[str]))
 
 
+async def watch_load(ask: Ask) -> None:
+    """Keep the metrics of the load true though nobody asks: autoscalers read them."""
+    while True:
+        try:
+            await ask("system.load")
+        except HeadwaterError as error:
+            log.warning("watch_load", code=error.code)
+        await asyncio.sleep(LOOK_S)
+
+
 async def tend_streams(take_watched: Callable[[], Any], clock: Clock, ask: Ask) -> None:
     """Write now and then what was watched, and drop the demands that nobody waits for any more."""
     while True:
@@ -124,9 +136,7 @@ async def consuming(events: Events, consumers: Sequence[Consumer], ask: Ask) -> 
     yield
 
 
-def _handler(
-    consumer: Consumer, events: Events, ask: Ask
-) -> Callable[[Event], Awaitable[None]]:
+def _handler(consumer: Consumer, events: Events, ask: Ask) -> Callable[[Event], Awaitable[None]]:
     async def handle(event: Event) -> None:
         inputs = consumer.inputs_of(msgspec.json.decode(event.body, type=dict[str, Any]))
         if inputs is not None:
