@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -76,6 +77,8 @@ rgw_enable_apis = s3, admin
 rgw_thread_pool_size = 32
 rgw_run_sync_thread = false
 rgw_lc_debug_interval = 5
+rgw_bucket_quota_ttl = 1
+rgw_bucket_quota_soft_threshold = 0
 rgw_dns_name = localhost
 """
 GATEWAY = """
@@ -274,7 +277,32 @@ def start() -> Started:
         rmtree(folder, ignore_errors=True)
         raise
     _shared.append(running)
-    return Started(running.endpoint(), running.groups, str(folder))
+    return Started(f"{running.endpoint()} {folder}", running.groups, str(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The shared cluster, as those know it who have not started it."""
+
+    endpoint: str
+    folder: Path
+
+    @classmethod
+    def at(cls, address: str) -> "Gateway":
+        endpoint, _, folder = address.partition(" ")
+        return cls(endpoint, Path(folder))
+
+    def limit(self, name: str, *, objects: int) -> None:
+        """Let the bucket *name* have so many objects and no more."""
+        quota = ("--bucket", name, "--quota-scope", "bucket")
+        for words in (("set", *quota, "--max-objects", str(objects)), ("enable", *quota)):
+            conf = str(self.folder / "ceph.conf")
+            subprocess.run(
+                ["radosgw-admin", "-c", conf, "quota", *words],
+                check=True,
+                capture_output=True,
+                timeout=START_S,
+            )
 
 
 def client(endpoint: str) -> Any:

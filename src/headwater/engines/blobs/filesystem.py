@@ -26,6 +26,7 @@ from headwater.engines.blobs.extents import ExtentReader
 from headwater.engines.blobs.opened import Opener, OpenFile, to_end
 from headwater.engines.blobs.parts import Part, PartSigner
 from headwater.engines.blobs.port import BlobKey, PartTicket, Stored, blob_key
+from headwater.engines.blobs.proof import RACERS, prove
 from headwater.engines.blobs.shelf import Shelf
 from headwater.engines.reach import Reach
 from headwater.model.upload import Extent
@@ -53,6 +54,10 @@ class FileBlobs:
         self._shelf = Shelf(self._opener)
         self._synced: set[str] = set()  # folders whose own names are known to be durable
         self._synced_lock = threading.Lock()
+
+    async def check(self, *, thoroughly: bool = False) -> str:
+        await prove(self, racers=RACERS if thoroughly else 2)
+        return f"the folder {self._root}"
 
     async def put_absent(self, key: BlobKey, body: AsyncIterable[bytes] | bytes) -> Stored:
         path = self._opener.path(key)

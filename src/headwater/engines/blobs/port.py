@@ -77,6 +77,18 @@ class Blobs(Protocol):
     @property
     def reach(self) -> Reach: ...
 
+    async def check(self, *, thoroughly: bool = False) -> str:
+        """Return in a few words what the store is, after it has answered.
+
+        *thoroughly* proves what everything rests on, with many writers of one key; a bucket without
+        rules is given those that help.
+
+        Raises:
+            SettingsError: it does not keep what it must; nothing may be stored in it.
+            Unavailable, StorageFull: it does not answer, or takes nothing.
+        """
+        ...
+
     async def put_absent(self, key: BlobKey, body: AsyncIterable[bytes] | bytes) -> Stored:
         """Store *body* under *key* unless something is there; the first writer wins.
 

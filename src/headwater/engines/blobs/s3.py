@@ -25,6 +25,7 @@ from headwater.engines.blobs.port import (
     Stored,
     blob_key,
 )
+from headwater.engines.blobs.proof import prove
 from headwater.engines.blobs.s3_calls import PUT_CALL_S, Answer, Calls, Said, not_found
 from headwater.engines.blobs.s3_long import LongBlobs
 from headwater.engines.blobs.s3_objects import HEAD, WRITER, Located, located_of
@@ -37,11 +38,13 @@ from headwater.engines.blobs.s3_place import (
     control_client,
     place_of,
 )
+from headwater.engines.blobs.s3_proof import arrange, prove_hashes, prove_tickets
 from headwater.engines.blobs.s3_reader import ObjectReader
 from headwater.engines.blobs.s3_tickets import TicketOffice
 from headwater.engines.clock import Clock
 from headwater.engines.entropy import ordered_id
 from headwater.engines.reach import Reach
+from headwater.forces.budget import RetryBudget
 from headwater.model.upload import Extent
 
 SHORT_BYTES = 16 << 20  # held in memory and put at once: the parts of every upload
@@ -53,14 +56,15 @@ BLOBS = "blobs"
 class S3Blobs:
     reach = Reach.FLEET
 
-    def __init__(self, url: str, *, clock: Clock) -> None:
+    def __init__(self, url: str, *, clock: Clock, budget: RetryBudget | None = None) -> None:
         """Talk to the bucket that *url* names. Raises SettingsError; asks nothing yet."""
         self.place: Place = place_of(url)
-        self.calls = Calls(threads=THREADS)
+        self.calls = Calls(threads=THREADS, budget=budget or RetryBudget())
         self.reading = byte_client(self.place, silence_s=SILENCE_S)
         self.writing = byte_client(self.place, silence_s=PUT_S)
         self._control: Any = None
         self._long = LongBlobs(self)
+        self._clock = clock
         self._tickets = TicketOffice(self.place, clock)
 
     @property
@@ -72,7 +76,17 @@ class S3Blobs:
             self._control = control_client(self.place)
         return self._control
 
+    async def check(self, *, thoroughly: bool = False) -> str:
+        if not thoroughly:
+            await prove(self, racers=2)
+            return str(self.place)
+        await prove(self)
+        await prove_hashes(self)
+        await prove_tickets(self, self._clock)
+        return "; ".join([f"{self.place}: the first of many writers wins", *await arrange(self)])
+
     def path(self, key: str) -> str:
+        """Return the object's name for *key*."""
         return self.place.path(BLOBS, blob_key(key))
 
     async def put_absent(self, key: BlobKey, body: AsyncIterable[bytes] | bytes) -> Stored:

@@ -52,9 +52,9 @@ class Said(Exception):
 class Calls:
     """All calls to one store; *threads* are for the library that blocks."""
 
-    def __init__(self, *, threads: int) -> None:
+    def __init__(self, *, threads: int, budget: RetryBudget) -> None:
         self._threads = ThreadPoolExecutor(threads, "blob-s3")
-        self._budget = RetryBudget()
+        self._budget = budget
         self._lock = threading.Lock()
 
     async def ask(self, call: Callable[[], Awaitable[T]], *, within_s: float = CALL_S) -> T:

@@ -40,7 +40,11 @@ class Place:
     secret: str
 
     def __repr__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix} at {self.endpoint}"
+        return f"{self.path_of_bucket} at {self.endpoint}"
+
+    @property
+    def path_of_bucket(self) -> str:
+        return "/".join(filter(None, ("s3:/", self.bucket, self.prefix)))
 
     def path(self, *words: str) -> str:
         """Return the object's name in the bucket for *words* below the prefix."""
