@@ -55,12 +55,22 @@ def _open_postgres(url: str) -> Database:
 
 def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
     """Open the blob store HEADWATER_BLOBS names; *secret* signs the addresses of its parts."""
-    parts = urlsplit(url)
-    if parts.scheme != "file":
-        raise SettingsError(f"HEADWATER_BLOBS={url}: use file:FOLDER.")
+    scheme = urlsplit(url).scheme
+    if scheme == "s3":
+        return _open_bucket(url)
+    if scheme != "file":
+        raise SettingsError("HEADWATER_BLOBS: use file:FOLDER or s3://….")
     from headwater.engines.blobs.filesystem import FileBlobs
 
-    return FileBlobs(Path(parts.path), secret=secret, part_base="/api/v1/uploads/parts")
+    return FileBlobs(Path(urlsplit(url).path), secret=secret, part_base="/api/v1/uploads/parts")
+
+
+def _open_bucket(url: str) -> Blobs:
+    for module in ("boto3", "obstore"):
+        require_driver(module, setting="HEADWATER_BLOBS", engine="a bucket", extra="s3")
+    from headwater.engines.blobs.s3 import S3Blobs
+
+    return S3Blobs(url, clock=Clock())
 
 
 def open_events(url: str, database: Database, clock: Clock) -> Events:
