@@ -73,7 +73,14 @@ class Settings(BaseSettings):
         "Empty: SQLite in the data folder.",
         secret=True,
     )
-    blobs: str = knob("", "Blob store URL; empty: the folder blobs in the data folder.")
+    blobs: str = knob(
+        "",
+        "Blob store URL: file:FOLDER, or s3://KEY:SECRET@BUCKET[/PREFIX]?endpoint=http://HOST:PORT"
+        "[&region=us-east-1][&style=path|host][&public_endpoint=https://…] for a bucket any number "
+        "of hosts share; browsers and headwater upload then put parts straight to the public "
+        "endpoint. headwater check proves it. Empty: the folder blobs in the data folder.",
+        secret=True,
+    )
     events: str = knob(
         "",
         "Events URL: table:, or amqp://USER:PASSWORD@HOST[,HOST…]/VHOST for RabbitMQ, which only "
