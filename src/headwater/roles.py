@@ -20,7 +20,7 @@ from granian.server.embed import Server
 from headwater.engines.cache.port import Cache
 from headwater.engines.clock import Clock
 from headwater.engines.events.port import Event, Events
-from headwater.engines.notices.port import Notices
+from headwater.engines.notices.port import MISSED, Notices
 from headwater.engines.work import Work
 from headwater.faces.internal import Ready, open_internal
 from headwater.model.errors import HeadwaterError, SettingsError
@@ -92,8 +92,11 @@ async def running(
 async def follow_purges(notices: Notices, cache: Cache) -> None:
     """Forget what other processes changed: they publish the cache tags of each commit."""
     async with notices.listen(PURGE_TOPIC) as news:
-        async for _, body in news:
-            await cache.purge(*msgspec.json.decode(body, type=list[str]))
+        async for topic, body in news:
+            if topic == MISSED:
+                cache.forget()
+            else:
+                cache.forget(*msgspec.json.decode(body, type=list[str]))
 
 
 async def watch_load(ask: Ask) -> None:

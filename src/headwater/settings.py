@@ -89,8 +89,10 @@ class Settings(BaseSettings):
     )
     notices: str = knob(
         "",
-        "memory: or table:; empty: memory for role all, which then works alone on its data, "
-        "table for the others.",
+        "memory:, table: or redis://[:PASSWORD@]HOST[:PORT]/DB (rediss:// for TLS), which crosses "
+        "hosts. Empty: memory for role all, which then works alone on its data, table for the "
+        "others.",
+        secret=True,
     )
     cache: str = knob("", "Cache URL; empty: memory of the process.")
 

@@ -100,7 +100,16 @@ def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notic
         from headwater.engines.notices.table import TableNotices
 
         return TableNotices(database, clock)
-    raise SettingsError(f"HEADWATER_NOTICES={url}: use memory: or table:.")
+    if is_redis(url):
+        require_driver("redis", setting="HEADWATER_NOTICES", engine="Redis", extra="redis")
+        from headwater.engines.notices.redis import RedisNotices
+
+        return RedisNotices(url)
+    raise SettingsError("HEADWATER_NOTICES: use memory:, table: or redis://….")
+
+
+def is_redis(url: str) -> bool:
+    return urlsplit(url).scheme in {"redis", "rediss"}
 
 
 def open_cache(url: str, clock: Clock) -> Cache:

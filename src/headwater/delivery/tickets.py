@@ -11,7 +11,7 @@ import msgspec
 
 from headwater.access.decide import Action, require
 from headwater.engines.clock import Clock
-from headwater.engines.notices.port import Notices
+from headwater.engines.notices.port import MISSED, Notices
 from headwater.engines.work import Units
 from headwater.library import videos_repository
 from headwater.library.streams_repository import RETIRED_SERVED_S, Stream, find
@@ -111,6 +111,8 @@ class Tickets:
         async with notices.listen("video:*") as news:
             async for topic, _ in news:
                 self._heard += 1
+                if topic == MISSED:
+                    self._known.clear()
                 video = topic.removeprefix("video:")
                 for name in [n for n, known in self._known.items() if known[1].video == video]:
                     del self._known[name]

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from headwater.engines.blobs.port import Blobs
 from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
-from headwater.engines.notices.port import Notices
+from headwater.engines.notices.port import MISSED, Notices
 from headwater.forces.admission import Admission, Level, Reason
 from headwater.forces.backoff import jitter
 from headwater.library.changes import read_news, topic_of
@@ -156,7 +156,7 @@ class Worker:
     async def _listen(self) -> None:
         async with self._notices.listen("jobs", "demands", topic_of(VideoId("*"))) as news:
             async for topic, body in news:
-                if topic in {"jobs", "demands"}:
+                if topic in {"jobs", "demands", MISSED}:
                     self._wake()
                 elif (told := read_news(body)).deleted_at is not None:
                     self._maker.materials.forget_video(told.id)

@@ -71,11 +71,14 @@ class MemoryCache:
         return await asyncio.shield(making.task)
 
     async def purge(self, *tags: str) -> None:
-        for tag in tags:
+        self.forget(*tags)
+
+    def forget(self, *tags: str) -> None:
+        for tag in tags or tuple(self._by_tag):
             for key in self._by_tag.pop(tag, set()):
                 self._drop(key)
         for key, making in list(self._makings.items()):
-            if not set(tags).isdisjoint(making.tags):
+            if not tags or not set(tags).isdisjoint(making.tags):
                 making.spoiled = True
                 del self._makings[key]  # whoever asks from now on gets a newer one
 

@@ -36,4 +36,11 @@ class Cache(Protocol):
         """Forget every value with one of *tags*, those being made right now too."""
         ...
 
+    def forget(self, *tags: str) -> None:
+        """Forget what this process itself holds with one of *tags*, all of it if none is named.
+
+        Enough where another process has purged them already.
+        """
+        ...
+
     async def close(self) -> None: ...

@@ -1,7 +1,10 @@
-"""Notices: small news for whoever listens now (progress, "segment is there", purge). May be lost.
+"""Notices: small news for whoever listens now (progress, "segment is there", purge).
+
+A publisher that dies takes with it what had not left; a listener that lost something is told.
 
 Flow      pipeline and runner publish → waiting requests, event streams and caches listen.
-Adapters  memory.MemoryNotices (one process), table.TableNotices (one host).
+Adapters  memory.MemoryNotices (one process), table.TableNotices (as far as the database reaches),
+          redis.RedisNotices (a fleet); compose picks by HEADWATER_NOTICES.
 Promises  tests/contracts/test_notices.py.
 """
 
@@ -12,6 +15,7 @@ from typing import Protocol
 from headwater.engines.reach import Reach
 
 NOTICE_BYTES = 8192
+MISSED = ""  # the topic, with an empty body, that tells a listener it lost news
 
 
 class Notices(Protocol):
@@ -26,6 +30,8 @@ class Notices(Protocol):
         """Listen from the moment the block is entered; a topic ending in "*" matches by prefix.
 
         A listener that is slow loses the oldest news (bounded queue), never blocks the publisher.
+        It then hears MISSED, as everybody does after having been cut off for longer than news are
+        kept: whoever follows something looks at it anew, and drops what it remembers of it.
         """
         ...
 

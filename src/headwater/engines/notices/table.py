@@ -37,6 +37,7 @@ class TableNotices:
         self._listeners = Listeners()
         self._seen = 0
         self._pruned_at = -math.inf
+        self._looked_at = math.inf
         self._woken = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
@@ -57,7 +58,7 @@ class TableNotices:
     async def listen(self, *topics: str) -> AsyncIterator[AsyncIterator[tuple[str, bytes]]]:
         newest = await self._newest()
         if not self._listeners:
-            self._seen = newest
+            self._seen, self._looked_at = newest, math.inf
         with self._listeners.added(topics, since=newest) as listener:
             if self._polling is None or self._polling.done():
                 self._polling = asyncio.create_task(self._poll())
@@ -95,6 +96,9 @@ class TableNotices:
                 await self._prune(session, now)
         async with self._database.reader() as session:
             rows = await session.rows(_NEWS, {"seen": self._seen})
+        if now - self._looked_at > KEPT_S:  # others may have pruned what we have not seen
+            self._listeners.missed()
+        self._looked_at = now
         for row in rows:
             self._seen = row["id"]
             self._listeners.tell(row["topic"], row["body"], row["id"])

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwater.engines.notices.port import MISSED
 from headwater.faces.kit import Faces, principal_of
 from headwater.library.changes import VideoNews
 from headwater.model.account import Principal
@@ -69,9 +70,9 @@ class Following(Response):
                     for news in first:
                         if await self._tell(send, news):
                             return
-                    async for _, body in heard:
-                        if not await self._may_hear():
-                            return
+                    async for topic, body in heard:
+                        if topic == MISSED or not await self._may_hear():
+                            return  # who comes back hears first what is true
                         if await self._tell(send, _news.decode(body)):
                             return
 
