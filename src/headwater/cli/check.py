@@ -9,6 +9,7 @@ import typer
 
 from headwater.cli.core import Data, with_core
 from headwater.cli.table import show, size
+from headwater.engines.blobs.port import BOUNDLESS
 from headwater.model.errors import HeadwaterError, Unavailable
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ async def _opened(core: "Core") -> list[Line]:
                 ("events", core.events),
                 ("notices", core.notices),
                 ("cache", core.cache),
-                ("blobs", core.blobs),
             )
         ),
+        await _blobs(core),
         await _disk(core),
     ]
 
@@ -82,9 +83,19 @@ async def _database(core: "Core") -> Line:
     return Line("database", True, f"{answered}, reach: {core.database.reach.name.lower()}")
 
 
+async def _blobs(core: "Core") -> Line:
+    try:
+        answered = await core.blobs.check(thoroughly=True)
+    except HeadwaterError as error:
+        return Line("blobs", False, str(error), lack="UNFIT")
+    return Line("blobs", True, f"{answered}; reach: {core.blobs.reach.name.lower()}")
+
+
 async def _disk(core: "Core") -> Line:
     free_bytes = await core.blobs.free_bytes()
     floor_bytes = core.settings.free_floor_bytes
+    if free_bytes == BOUNDLESS:
+        return Line("disk", True, "the blob store is none; its quota is its own")
     note = f"{size(free_bytes)} free; uploads stop below {size(floor_bytes)}"
     return Line("disk", free_bytes > floor_bytes, note, lack="LOW")
 

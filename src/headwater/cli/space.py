@@ -20,9 +20,10 @@ def space(data: Data = None) -> None:
 
     report: Space = with_core(use, data=data)
     budget = "" if report.budget_bytes is None else f" of {size(report.budget_bytes)}"
+    free = "" if report.free_bytes is None else f"; {size(report.free_bytes)} free"
     print(
         f"{counted(report.videos, 'video')}: originals {size(report.source_bytes)}, "
-        f"made of them {size(report.stored_bytes)}{budget}; {size(report.free_bytes)} free."
+        f"made of them {size(report.stored_bytes)}{budget}{free}."
     )
     if report.budget_bytes is not None and report.stored_bytes > report.budget_bytes:
         print(

@@ -87,25 +87,28 @@ def _load(site: Site, admission: Admission) -> str:
 def _gauges(site: Site, space: Space) -> dict[str, object]:
     """Say how full the disk and the budget are, and what to do about it."""
     used = space.source_bytes + space.stored_bytes
-    disk = used + space.free_bytes
-    low = space.free_bytes < LOW_SHARE * disk
-    sentences = [
-        site.texts(
-            "operations.space_used",
-            used=words.size(used),
-            source=words.size(space.source_bytes),
-            stored=words.size(space.stored_bytes),
-            free=words.size(space.free_bytes),
-        ),
-        site.texts("operations.space_low" if low else "operations.space_fine"),
-    ]
+    taken = {
+        "used": words.size(used),
+        "source": words.size(space.source_bytes),
+        "stored": words.size(space.stored_bytes),
+    }
+    disk = 0
+    if space.free_bytes is None:
+        sentences = [site.texts("operations.space_taken", **taken)]
+    else:
+        disk = used + space.free_bytes
+        low = space.free_bytes < LOW_SHARE * disk
+        sentences = [
+            site.texts("operations.space_used", **taken, free=words.size(space.free_bytes)),
+            site.texts("operations.space_low" if low else "operations.space_fine"),
+        ]
     budget = space.budget_bytes
     if budget:
         stored, most = words.size(space.stored_bytes), words.size(budget)
         sentences.insert(1, site.texts("operations.space_budget", stored=stored, budget=most))
     return {
         "sentences": sentences,
-        "disk": round(used / disk, 3) if disk else 0,
+        "disk": round(used / disk, 3) if disk else None,
         "budget": round(space.stored_bytes / budget, 3) if budget else None,
         "high": 1 - LOW_SHARE,
     }
