@@ -32,16 +32,17 @@ Ask = Callable[..., Awaitable[Any]]
 SERVICES: dict[str, tuple[str, ...]] = {  # service → those it needs started before it
     "events": (),
     "purges": (),
-    "worker": ("events",),
-    "housekeeping": ("events",),
+    "presence": (),
+    "worker": ("events", "presence"),
+    "housekeeping": ("events", "presence"),
     "internal": (),
     "load": (),
     "http": ("purges", "internal"),
 }
 ROLES: dict[str, tuple[str, ...]] = {
-    "api": ("purges", "internal", "load", "http"),
-    "worker": ("purges", "internal", "load", "worker"),
-    "scheduler": ("events", "purges", "internal", "load", "housekeeping"),
+    "api": ("purges", "presence", "internal", "load", "http"),
+    "worker": ("purges", "presence", "internal", "load", "worker"),
+    "scheduler": ("events", "purges", "presence", "internal", "load", "housekeeping"),
 }
 ROLES["all"] = tuple(
     name for name in SERVICES if any(name in services for services in ROLES.values())

@@ -69,7 +69,7 @@ def test_who_would_not_be_heard_is_refused(
 
 def test_a_worker_works_beside_a_server_that_hears_it(together: Running) -> None:
     """Each is one more life in the data folder."""
-    lives: Path = together.data / "workers"
+    lives: Path = together.data / "processes"
     with subprocess.Popen(
         [COMMAND, "worker", "--data", str(together.data)], env=bare_environment() | SETTINGS
     ) as worker:

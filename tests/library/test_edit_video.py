@@ -23,6 +23,7 @@ async def serve_generation(core: Core, video: Video) -> str:
             work.session,
             id=generation,
             video=video.id,
+            encoder="",
             plan=b"",
             index_sizes={},
             segments={TrackId("v240"): 1},

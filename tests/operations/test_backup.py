@@ -120,6 +120,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
                 session,
                 id=GENERATION,
                 video=VIDEO,
+                encoder="",
                 plan=b"",
                 index_sizes={1: 5},
                 segments={RUNG: 2},

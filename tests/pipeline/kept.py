@@ -88,6 +88,7 @@ async def keep_generation(
             work.session,
             id=generation,
             video=id,
+            encoder=plan.encoder,
             plan=encode_plan(plan),
             index_sizes={},
             segments=tracks,

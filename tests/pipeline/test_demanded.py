@@ -142,7 +142,7 @@ async def test_a_demand_asked_for_again_is_fresh_and_keeps_its_place(tmp_path: P
     await ask(2, 90.0)
     async with database.writer() as session:
         await demands_repository.forget_before(session, 80.0)
-        left = await demands_repository.waiting(session, 10)
+        left = await demands_repository.waiting(session, 10, now=90.0)
     await database.close()
 
     assert [demand.index for demand in left] == [1, 2]

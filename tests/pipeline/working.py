@@ -9,7 +9,6 @@ import anyio
 from headwater.compose.core import Core
 from headwater.delivery.demand import Demands
 from headwater.engines.blobs.port import BlobKey, Stored
-from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.library import videos_repository
 from headwater.model.actor import SYSTEM
@@ -32,14 +31,12 @@ WITHIN_S = 60.0
 @asynccontextmanager
 async def working(core: Core, media: Media, *, warmth: Warmth = "none") -> AsyncIterator[Worker]:
     """Run a worker while the block runs; what it is making at the end is left."""
-    lives = Lives(core.settings.data / "workers", "tests")
     worker = Worker(
         ask=core.ask,
         blobs=core.blobs,
         media=media,
         notices=core.notices,
         holder="tests",
-        lives=lives,
         settings=WorkerSettings(
             encoders=1,
             warmth=warmth,
@@ -52,7 +49,6 @@ async def working(core: Core, media: Media, *, warmth: Warmth = "none") -> Async
         group.start_soon(worker.run)
         yield worker
         group.cancel_scope.cancel()
-    lives.close()
 
 
 async def process(core: Core, path: Path) -> Video:

@@ -31,12 +31,18 @@ def clean_email(email: str) -> str:
     return cleaned
 
 
-async def issue_setup_link(*, work: Work) -> str | None:
-    """Return the token of a new one-time set-up link, or None when there is an owner."""
+async def issue_setup_link(*, work: Work, issued_by: str = "") -> str | None:
+    """Return the token of a new one-time set-up link, or None when there is an owner.
+
+    Each server has a link of its own: of several that start together every one prints one that
+    works, and the first that is used ends them all.
+    """
     if await accounts_repository.has_owner(work.session):
         return None
     token = secret_token()
-    await accounts_repository.replace_setup_link(work.session, hash_of(token), now=work.now)
+    await accounts_repository.replace_setup_link(
+        work.session, hash_of(token), issued_by=issued_by[:120], now=work.now
+    )
     return token
 
 

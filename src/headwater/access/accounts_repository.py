@@ -65,10 +65,14 @@ async def add_used(session: Session, account: AccountId, size_bytes: int) -> Non
     )
 
 
-async def replace_setup_link(session: Session, token_hash: str, *, now: float) -> None:
-    """Write the only link; earlier ones stop working."""
-    await session.execute(delete(setup_links))
-    await session.execute(insert(setup_links).values(token_hash=token_hash, created_at=now))
+async def replace_setup_link(
+    session: Session, token_hash: str, *, issued_by: str, now: float
+) -> None:
+    """Write the only link of that server; its earlier ones stop working."""
+    await session.execute(delete(setup_links).where(setup_links.c.issued_by == issued_by))
+    await session.execute(
+        insert(setup_links).values(token_hash=token_hash, issued_by=issued_by, created_at=now)
+    )
 
 
 async def has_setup_link(session: Session, token_hash: str) -> bool:

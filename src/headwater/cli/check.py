@@ -2,11 +2,14 @@
 
 import asyncio
 import platform
+import time
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from headwater.cli.check_line import Line
 from headwater.cli.core import Data, with_core
 from headwater.cli.table import show, size
 from headwater.engines.blobs.port import BOUNDLESS
@@ -17,13 +20,7 @@ if TYPE_CHECKING:
     from headwater.settings import Settings
 
 
-class Line(NamedTuple):
-    """One part of the answer; *is_ok* False makes the whole command fail; *lack* says how."""
-
-    part: str
-    is_ok: bool
-    note: str
-    lack: str = "MISSING"
+PATIENCE_S = 10.0
 
 
 def check(data: Data = None) -> None:
@@ -60,27 +57,50 @@ def _engines(settings: "Settings") -> list[Line]:
 
 
 async def _opened(core: "Core") -> list[Line]:
+    from headwater.cli.check_processes import processes
+
     return [
-        await _database(core),
-        *(
-            Line(name, True, f"{type(engine).__name__}, reach: {engine.reach.name.lower()}")
+        await _engine("database", core.database, core.database.check),
+        *await _replicas(core),
+        *[
+            await _engine(name, engine, getattr(engine, "check", None))
             for name, engine in (
                 ("events", core.events),
                 ("notices", core.notices),
                 ("cache", core.cache),
             )
-        ),
+        ],
         await _blobs(core),
         await _disk(core),
+        *await processes(core),
     ]
 
 
-async def _database(core: "Core") -> Line:
+async def _engine(name: str, engine: Any, ask: Callable[[], Awaitable[str]] | None) -> Line:
+    """Say what *engine* answered to *ask* and how long that took; the embedded need no asking."""
+    reach = f"reach: {engine.reach.name.lower()}"
+    if ask is None:
+        return Line(name, True, f"{type(engine).__name__}, {reach}")
+    asked_at = time.monotonic()
     try:
-        answered = await core.database.check()
-    except HeadwaterError as error:
-        return Line("database", False, str(error))
-    return Line("database", True, f"{answered}, reach: {core.database.reach.name.lower()}")
+        async with asyncio.timeout(PATIENCE_S):
+            answered = await ask()
+    except (HeadwaterError, TimeoutError) as error:
+        return Line(name, False, str(error) or f"does not answer within {PATIENCE_S:g} s")
+    took_ms = 1000 * (time.monotonic() - asked_at)
+    return Line(name, True, f"{answered}, answered in {took_ms:.1f} ms, {reach}")
+
+
+async def _replicas(core: "Core") -> list[Line]:
+    """Say how far behind the primary each replica is."""
+    replicas = getattr(core.database, "replicas", None)
+    ages = await replicas.ages_by_clocks() if replicas else {}
+    return [
+        Line("replica", False, f"{name} does not answer")
+        if age_s is None
+        else Line("replica", True, f"{name}, {age_s:.1f} s behind by the clocks")
+        for name, age_s in ages.items()
+    ]
 
 
 async def _blobs(core: "Core") -> Line:

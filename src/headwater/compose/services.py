@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from headwater.compose.core import Core, open_core
 from headwater.compose.faces import open_app, open_faces
-from headwater.engines.entropy import public_id
-from headwater.engines.lives import Lives, holding
+from headwater.compose.presence import encoders_of, living, open_roll_call
+from headwater.engines.lives import holding
 from headwater.engines.reach import Reach
 from headwater.model.errors import Conflict, SettingsError
 from headwater.observe import logs
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
+    from headwater.pipeline.roll_call import RollCall
     from headwater.roles import Consumer, Service
 
 COMMANDS_HEARD_S = 1.0  # how soon a server whose notices are in memory hears of a command's changes
@@ -52,11 +53,12 @@ async def _serve(settings: Settings, role: str) -> None:
         settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
     codec = "worker" in services
     async with open_core(settings, role, codec=codec) as core:
-        with _held(core):
+        with _held(core), living(settings.data) as lives:
             if "http" in services:  # a link is printed only by whom it leads to
                 roles.refuse_taken(settings.host, settings.port)
+            roll_call = await open_roll_call(core, role, lives)
             await _welcome_owner(core, invites="http" in services)
-            await roles.run_role(role, _services(core, stop), stop)
+            await roles.run_role(role, _services(core, roll_call, stop), stop)
 
 
 def _interrupt(stop: asyncio.Event) -> None:
@@ -85,7 +87,7 @@ def _held(core: Core) -> Iterator[None]:
         yield
 
 
-def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
+def _services(core: Core, roll_call: "RollCall", stop: asyncio.Event) -> dict[str, "Service"]:
     from headwater import roles
     from headwater.faces.health import tell_readiness
     from headwater.pipeline.housekeeping import keep_house
@@ -94,14 +96,17 @@ def _services(core: Core, stop: asyncio.Event) -> dict[str, "Service"]:
     return {
         "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
         "purges": lambda: _purging(core, stop),
-        "housekeeping": lambda: roles.running(keep_house(core.ask, CHORES), failed=stop.set),
+        "presence": lambda: _present(roll_call, stop),
+        "housekeeping": lambda: roles.running(
+            keep_house(core.ask, CHORES, turn=roll_call.turn_to_keep_house), failed=stop.set
+        ),
         "internal": lambda: roles.internal_address(
             settings.internal_host,
             settings.internal_port,
             lambda: tell_readiness(core.runner, closing=stop.is_set()),
         ),
         "load": lambda: roles.running(roles.watch_load(core.ask), failed=stop.set),
-        "worker": lambda: _working(core, stop),
+        "worker": lambda: _working(core, roll_call.id, stop),
         "http": lambda: _answering(core, stop),
     }
 
@@ -137,23 +142,36 @@ def _consumers() -> "tuple[Consumer, ...]":
 
 
 @asynccontextmanager
-async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
+async def _present(roll_call: "RollCall", stop: asyncio.Event) -> AsyncIterator[None]:
+    """Be one of the deployment's processes while the block runs.
+
+    Raises SettingsError: those who live already could not work together with this one.
+    """
+    from headwater import roles
+
+    await roll_call.join()
+    try:
+        async with roles.running(roll_call.run(), failed=stop.set):
+            yield
+    finally:
+        await roll_call.leave()
+
+
+@asynccontextmanager
+async def _working(core: Core, holder: str, stop: asyncio.Event) -> AsyncIterator[None]:
     """Run the worker beside the block; at its end, let it finish what it is making."""
     from headwater.pipeline.worker import Worker, WorkerSettings
     from headwater.planning.plan import PlanSettings
 
     assert core.media is not None
-    holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{public_id()}"  # the column has 60
-    lives = Lives(core.settings.data / "workers", holder)
     worker = Worker(
         ask=core.ask,
         blobs=core.blobs,
         media=core.media,
         notices=core.notices,
         holder=holder,
-        lives=lives,
         settings=WorkerSettings(
-            encoders=core.settings.encoders or os.cpu_count() or 1,
+            encoders=encoders_of(core.settings),
             warmth=core.settings.warm,
             floor_bytes=core.settings.free_floor_bytes,
             planning=PlanSettings(),
@@ -175,7 +193,6 @@ async def _working(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        lives.close()
 
 
 @asynccontextmanager
@@ -221,5 +238,8 @@ async def _welcome_owner(core: Core, *, invites: bool) -> None:
         await core.ask(
             "accounts.make_owner", email=settings.owner_email, password=settings.owner_password
         )
-    if invites and (token := await core.ask("accounts.issue_setup_link")) is not None:
+    if not invites:
+        return
+    issued_by = f"{socket.gethostname()} {settings.host}:{settings.port}"
+    if (token := await core.ask("accounts.issue_setup_link", issued_by=issued_by)) is not None:
         say(f"Set this server up at {address_of(settings)}/setup?token={token}")

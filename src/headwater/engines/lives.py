@@ -20,7 +20,7 @@ class Lives:
 
     def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._name = folder, name
+        self._folder, self.name = folder, name
         draft = folder / f".{name}"  # nobody sees the file before it is locked
         self._lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,7 +29,7 @@ class Lives:
     def ended(self) -> list[str]:
         """Return the names of those that have ended. Blocks for some microseconds."""
         names = [path.name for path in self._folder.iterdir() if not path.name.startswith(".")]
-        return [name for name in names if name != self._name and self._is_free(name)]
+        return [name for name in names if name != self.name and self._is_free(name)]
 
     def forget(self, name: str) -> None:
         """Remember no longer that *name* ever lived: what it left behind is cleared away."""

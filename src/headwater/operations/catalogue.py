@@ -29,6 +29,7 @@ from headwater.pipeline import (
     demanding,
     evict,
     leasing,
+    processes,
     retry_job,
     space,
     sweep,
@@ -58,7 +59,7 @@ ACCESS = (
         permission=Permission(Action.ACCOUNT_SET_UP, Access.SYSTEM),
         limit=UNLIMITED,
         idempotency=Idempotency.NATURAL,
-        because="Whoever reads the server's own output owns it; a newer link ends the older one.",
+        because="Whoever reads the server's own output owns it; its newer link ends the older one.",
     ),
     Operation(
         name="accounts.needs_setup",
@@ -522,10 +523,22 @@ PIPELINE = (
         because="A worker that died stops renewing, and what it held comes back by itself.",
     ),
     _step(
-        "pipeline.reclaim",
-        advance.reclaim,
+        "processes.announce",
+        processes.announce,
         reads=False,
-        because="A killed server that is back must not wait for leases of its own former life.",
+        because="What a killed process held is taken back by whoever first finds it silent.",
+    ),
+    _step(
+        "processes.leave",
+        processes.leave,
+        reads=False,
+        because="Who ends on purpose is followed at once, not after three missed beats.",
+    ),
+    _step(
+        "processes.list",
+        processes.list_processes,
+        reads=True,
+        because="Who runs this must see every process and its encoder, as they told themselves.",
     ),
     _step(
         "pipeline.get_source",

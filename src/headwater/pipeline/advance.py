@@ -21,6 +21,7 @@ from headwater.pipeline import (
     generations_repository,
     jobs_repository,
     leases_repository,
+    processes_repository,
     space_repository,
 )
 from headwater.pipeline.leasing import LEASE_S
@@ -33,10 +34,12 @@ MOST_PLANS = 4  # in that time: the first, one without a copy, one of another en
 STOPPED = Failure(ENGINE, "Processing stopped with an error on our side. It can be tried again.")
 
 
-async def lease_job(*, work: Work, holder: str, kinds: Sequence[JobKind]) -> Job | None:
-    """Lease the next job for *holder*, fair between owners."""
+async def lease_job(
+    *, work: Work, holder: str, kinds: Sequence[JobKind], build: str = ""
+) -> Job | None:
+    """Lease the next job for *holder*, fair between owners, that an encoder of *build* may do."""
     return await jobs_repository.lease_next(
-        work.session, kinds=tuple(kinds), holder=holder, now=work.now, lease_s=LEASE_S
+        work.session, kinds=tuple(kinds), holder=holder, build=build, now=work.now, lease_s=LEASE_S
     )
 
 
@@ -97,6 +100,7 @@ async def record_plan(
             session,
             id=planned.generation,
             video=job.video,
+            encoder=plan.encoder,
             plan=planned.document,
             index_sizes=planned.index_sizes,
             segments={t: plan.segments_of(t) or 0 for t in plan.track_ids()},
@@ -241,22 +245,29 @@ async def record_warm(
 
 
 async def replace_generation(
-    *, work: Work, generation: GenerationId, copying: bool, job: Job | None = None
+    *,
+    work: Work,
+    generation: GenerationId,
+    copying: bool,
+    job: Job | None = None,
+    build: str | None = None,
 ) -> None:
     """Plan the video of *generation* anew, unless that is done or on its way.
 
     Without *copying* its source is never again offered as it is. *job* is the warm-up that could
     not go on: it ends here, because every new generation gets one of its own, or rests with the
-    planning. Raises Gone.
+    planning. With *build*, nothing is wrong but that this encoder did not begin it: it is left to
+    those who did while one of them lives. Raises Gone.
     """
     session = work.session
     found = await generations_repository.get(session, generation)
     video = found and await videos_repository.find(session, found.video)
-    if not video or video.deleted_at is not None:
+    if not found or not video or video.deleted_at is not None:
         raise Gone("The video is gone.")
     if not copying:
         await generations_repository.refuse_copy(session, video.id)
-    if video.generation != generation:  # replaced already, and its new warm-up may be this job
+    is_others = build is not None and await _has_other(work, found.encoder, build)
+    if is_others or video.generation != generation:  # replaced, and its warm-up may be this job
         if job:
             await jobs_repository.yield_back(session, job.id, cursor=0, now=work.now)
         return
@@ -280,6 +291,12 @@ async def replace_generation(
             session, kind=JobKind.PLAN, video=video.id, owner=video.owner, now=work.now
         )
         work.notices.append(("jobs", b""))
+
+
+async def _has_other(work: Work, encoder: str, build: str) -> bool:
+    """Say whether a worker lives that goes on with what that *encoder*, not *build*, began."""
+    living = await processes_repository.living(work.session, now=work.now)
+    return encoder != build and any(process.build == encoder for process in living)
 
 
 def _was_planned_enough(plans: Sequence[Job], *, since: float) -> bool:

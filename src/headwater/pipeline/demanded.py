@@ -40,10 +40,11 @@ class Demanded:
         maker: Maker,
         at_once: int,
         turn_to_warm: Callable[[], Any],
+        build: str,
         woke: Callable[[], None],
     ) -> None:
-        """*at_once* codec processes may be urgent; the others take their *turn_to_warm*."""
-        self._ask, self._maker, self._woke = ask, maker, woke
+        """*at_once* codec processes of *build* may be urgent; others take their *turn_to_warm*."""
+        self._ask, self._maker, self._build, self._woke = ask, maker, build, woke
         self._urgent, self._turn_to_warm = anyio.Semaphore(at_once), turn_to_warm
         self._busy: dict[tuple[Name, bool], anyio.CancelScope] = {}
         self._waits: dict[Name, float] = {}  # since when for who makes it in the background
@@ -66,7 +67,7 @@ class Demanded:
 
     async def take(self, group: TaskGroup) -> None:
         """Start a task in *group* for every demand that has none, if it is its time."""
-        demands: list[Demand] = await self._ask("pipeline.list_demands")
+        demands: list[Demand] = await self._ask("pipeline.list_demands", build=self._build)
         waited_for = any(demand.rank == 0 for demand in demands)
         self._waits = {n: at for n, at in self._waits.items() if n in map(_name, demands)}
         for demand in demands:
@@ -107,7 +108,7 @@ class Demanded:
         except Gone:
             raise
         except CannotContinue as error:
-            await replace(self._ask, demand.generation, error)
+            await replace(self._ask, demand.generation, error, build=self._build)
         except HeadwaterError as error:
             log.warning("demand.failed", name=work, error=str(error), code=error.code)
             if not isinstance(error, StorageFull | BlobNotFound):  # found out at no cost

@@ -21,9 +21,14 @@ async def demand(*, work: Work, wanted: Sequence[Demand]) -> None:
     work.notices.append(("demands", b""))
 
 
-async def list_demands(*, work: Work) -> list[Demand]:
-    """Return the most urgent demands, of each video the first before of any the second."""
-    found = await demands_repository.waiting(work.session, 4 * ENOUGH_DEMANDS)
+async def list_demands(*, work: Work, build: str = "") -> list[Demand]:
+    """Return the most urgent demands, of each video the first before of any the second.
+
+    What workers who live began with another encoder than *build* is left to them.
+    """
+    found = await demands_repository.waiting(
+        work.session, 4 * ENOUGH_DEMANDS, now=work.now, build=build
+    )
     before: Counter[tuple[int, VideoId]] = Counter()
     placed: list[tuple[int, int, Demand]] = []
     for demand in found:

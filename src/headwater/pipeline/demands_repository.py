@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 
 from headwater.engines.database.port import Session
-from headwater.engines.database.schema import demands
+from headwater.engines.database.schema import demands, generations
 from headwater.model.ids import GenerationId, TrackId, VideoId
+from headwater.pipeline.processes_repository import can_continue
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +23,11 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _WAITING = (  # asked at every poll: building it costs more than its answer
-    select(demands).order_by(demands.c.rank, demands.c.asked_at).limit(bindparam("most"))
+    select(demands)
+    .outerjoin(generations, generations.c.id == demands.c.generation)
+    .where(or_(generations.c.id.is_(None), can_continue(generations.c.encoder)))
+    .order_by(demands.c.rank, demands.c.asked_at)
+    .limit(bindparam("most"))
 )
 
 
@@ -51,9 +56,12 @@ async def take_back(session: Session, generation: GenerationId, track: TrackId, 
     await session.execute(delete(demands).where(_named(generation, track, index)))
 
 
-async def waiting(session: Session, limit: int) -> list[Demand]:
-    """Return the most urgent first: by rank, then by how long they wait."""
-    rows = await session.rows(_WAITING, {"most": limit})
+async def waiting(session: Session, limit: int, *, now: float, build: str = "") -> list[Demand]:
+    """Return what an encoder of *build* may make, the most urgent first.
+
+    By rank, then by how long they wait; of a generation that is gone too, so that it is told.
+    """
+    rows = await session.rows(_WAITING, {"most": limit, "now": now, "build": build})
     return [msgspec.convert(dict(row), Demand) for row in rows]
 
 

@@ -27,6 +27,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     id: GenerationId
     video: VideoId
+    encoder: str
     plan: bytes
     index_sizes: dict[int, int]
     retired_at: float | None
@@ -54,6 +55,7 @@ async def add(
     *,
     id: GenerationId,
     video: VideoId,
+    encoder: str,
     plan: bytes,
     index_sizes: Mapping[int, int],
     segments: Mapping[TrackId, int],
@@ -63,6 +65,7 @@ async def add(
         insert(generations).values(
             id=id,
             video=video,
+            encoder=encoder,
             plan=plan,
             index_sizes=msgspec.msgpack.encode(dict(index_sizes)),
             created_at=now,
@@ -91,6 +94,7 @@ async def get(session: Session, id: GenerationId) -> Generation | None:
     return Generation(
         id=id,
         video=VideoId(row["video"]),
+        encoder=row["encoder"],
         plan=row["plan"],
         index_sizes=_sizes.decode(row["index_sizes"]),
         retired_at=row["retired_at"],

@@ -1,6 +1,6 @@
 """Housekeeping: what has to happen now and then, as operations, by one process of a deployment."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -14,11 +14,15 @@ log = structlog.get_logger(__name__)
 Chores = Mapping[str, float]  # operation → seconds between two runs of it
 
 
-async def keep_house(ask: Ask, chores: Chores) -> None:
-    """Run each of *chores* again and again; one that fails is tried at its next turn."""
+async def keep_house(ask: Ask, chores: Chores, *, turn: Callable[[], Awaitable[None]]) -> None:
+    """Run each of *chores* again and again; *turn* waits while another process does.
+
+    One that fails is tried the next time; whoever takes over begins at once.
+    """
 
     async def keep(name: str, every_s: float) -> None:
         while True:
+            await turn()
             try:
                 done: Any = await ask(name)
                 if done:

@@ -27,12 +27,13 @@ from sqlalchemy import (
 )
 
 from headwater.engines.database.port import Session
-from headwater.engines.database.schema import jobs, videos
+from headwater.engines.database.schema import generations, jobs, videos
 from headwater.engines.entropy import ordered_id
 from headwater.forces.backoff import pause_s
 from headwater.model.errors import Conflict, NotFound
 from headwater.model.ids import AccountId, JobId, VideoId
 from headwater.model.job import Job, JobKind, JobState
+from headwater.pipeline.processes_repository import can_continue
 
 ATTEMPTS = 5
 FIRST_PAUSE_S = 2.0
@@ -116,15 +117,24 @@ def _next_owner(kinds: Sequence[JobKind]) -> ScalarSelect[str]:
 
 
 def _is_ready(kinds: Sequence[JobKind]) -> ColumnElement[bool]:
-    """Say which jobs can be begun at `now`: of a deleted video the sweep, until it is restored."""
+    """Say which jobs an encoder of `build` can begin at `now`.
+
+    Of a deleted video the sweep, until it is restored; a warm-up if it is not left to others.
+    """
     deleted = select(videos.c.id).where(
         videos.c.id == jobs.c.video, videos.c.deleted_at.is_not(None)
+    )
+    others = (
+        select(generations.c.id)
+        .join_from(videos, generations, generations.c.id == videos.c.generation)
+        .where(videos.c.id == jobs.c.video, not_(can_continue(generations.c.encoder)))
     )
     return and_(
         jobs.c.state == JobState.QUEUED,
         or_(*(jobs.c.kind == kind for kind in kinds)),
         jobs.c.run_at <= bindparam("now"),
         or_(jobs.c.kind == JobKind.SWEEP, not_(deleted.correlate(jobs).exists())),
+        or_(jobs.c.kind != JobKind.WARM, not_(others.correlate(jobs).exists())),
     )
 
 
@@ -140,13 +150,19 @@ def _next(kinds: tuple[JobKind, ...]) -> Select[tuple[str]]:
 
 
 async def lease_next(
-    session: Session, *, kinds: Sequence[JobKind], holder: str, now: float, lease_s: float
+    session: Session,
+    *,
+    kinds: Sequence[JobKind],
+    holder: str,
+    build: str = "",
+    now: float,
+    lease_s: float,
 ) -> Job | None:
     """Lease the next job of *kinds* to *holder*, None if there is none to do now.
 
     The owner served longest ago comes first; of theirs the smallest priority, then the oldest.
     """
-    row = await session.row(_next(tuple(kinds)), {"now": now})
+    row = await session.row(_next(tuple(kinds)), {"now": now, "build": build})
     if row is None:
         return None
     await session.execute(

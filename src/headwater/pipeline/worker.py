@@ -14,7 +14,6 @@ import structlog
 from anyio.abc import TaskGroup
 
 from headwater.engines.blobs.port import Blobs
-from headwater.engines.lives import Lives
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import MISSED, Notices
 from headwater.forces.admission import Admission, Level, Reason
@@ -74,12 +73,11 @@ class Worker:
         media: Media,
         notices: Notices,
         holder: str,
-        lives: Lives,
         settings: WorkerSettings,
     ) -> None:
-        """*holder* names this process in rows, and among *lives*."""
+        """*holder* names this process in rows."""
         self._ask, self._blobs, self._media, self._notices = ask, blobs, media, notices
-        self._holder, self._lives, self._settings = holder, lives, settings
+        self._holder, self._settings = holder, settings
         self._maker = Maker(
             ask=ask, blobs=blobs, media=media, holder=holder, floor_bytes=settings.floor_bytes
         )
@@ -89,6 +87,7 @@ class Worker:
             maker=self._maker,
             at_once=settings.encoders * URGENT_PER_ENCODER,
             turn_to_warm=self._turn_to_warm,
+            build=media.build,
             woke=self._wake,
         )
         # By run, not by job: a job that gave its turn back may be leased again before its run ends.
@@ -165,7 +164,6 @@ class Worker:
     async def _heartbeat(self) -> None:
         while True:
             with contextlib.suppress(HeadwaterError):
-                await self._reclaim()
                 lost: list[JobId] = await self._ask(
                     "pipeline.keep_leases",
                     holder=self._holder,
@@ -177,15 +175,6 @@ class Worker:
                         scope.cancel()
             self._maker.materials.forget_idle()
             await anyio.sleep(HEARTBEAT_S)
-
-    async def _reclaim(self) -> None:
-        """Take back at once what workers held whose processes have ended without a word."""
-        ended = self._lives.ended()
-        if ended:
-            await self._ask("pipeline.reclaim", holders=ended)
-            log.info("worker.reclaimed", holders=ended)
-        for holder in ended:
-            self._lives.forget(holder)
 
     # Jobs
 
@@ -212,7 +201,10 @@ class Worker:
     async def _take_jobs(self, group: TaskGroup) -> None:
         while not self._stopping.is_set() and (kinds := await self._kinds_wanted()):
             job: Job | None = await self._ask(
-                "pipeline.lease_job", holder=self._holder, kinds=kinds
+                "pipeline.lease_job",
+                holder=self._holder,
+                kinds=kinds,
+                build=self._media.build,
             )
             if job is None:
                 return
@@ -332,7 +324,7 @@ class Worker:
                 at_once=self._settings.encoders,
             )
         except CannotContinue as error:
-            await replace(self._ask, generation, error, job=job)
+            await replace(self._ask, generation, error, build=self._media.build, job=job)
 
     @contextlib.asynccontextmanager
     async def _turn_to_warm(self) -> AsyncIterator[None]:

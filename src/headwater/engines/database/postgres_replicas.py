@@ -113,6 +113,25 @@ class Replicas:
         as_of = self._marks.as_of(look.position) if look.position else None
         return inf if as_of is None else asyncio.get_running_loop().time() - as_of
 
+    async def ages_by_clocks(self) -> dict[str, float | None]:
+        """Return how many seconds each is behind by the servers' clocks, None if it is away."""
+
+        async def ask(one: Replica) -> float | None:
+            found: list[Look] = []
+
+            async def look(connection: PostgresConnection) -> None:
+                found.append(await one.look(connection))
+
+            try:
+                async with asyncio.timeout(FIRST_CONNECT_S):
+                    async with one.pool.begun("", before=look, patience_s=FIRST_CONNECT_S):
+                        return found[0].by_clocks_s
+            except (Unavailable, TimeoutError):
+                return None
+
+        ages = await asyncio.gather(*map(ask, self.all))
+        return {one.name: age_s for one, age_s in zip(self.all, ages, strict=True)}
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

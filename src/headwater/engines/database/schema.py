@@ -61,10 +61,11 @@ api_keys = Table(
     Column("last_used_at", Float),
 )
 
-setup_links = Table(  # one-time set-up link while there is no owner
+setup_links = Table(  # the one-time set-up link of each server while there is no owner
     "setup_links",
     metadata,
     Column("token_hash", String(64), primary_key=True),
+    Column("issued_by", String(120), nullable=False),
     Column("created_at", Float, nullable=False),
 )
 
@@ -158,6 +159,7 @@ generations = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("video", ForeignKey("videos.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("encoder", String(120), nullable=False),  # the build that everything in it is made with
     Column("plan", LargeBinary, nullable=False),  # msgpack Plan
     Column(
         "index_sizes", LargeBinary, nullable=False
@@ -314,6 +316,24 @@ idempotency = Table(
     Column("request_hash", String(64), nullable=False),
     Column("response", LargeBinary),  # null while in flight
     Column("created_at", Float, nullable=False, index=True),
+)
+
+processes = Table(  # those that live, as they told; *until* when each is believed
+    "processes",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("host", String(64), nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("build", String(120), nullable=False),  # of its encoder, "" if it has none
+    Column("encoders", Integer, nullable=False),
+    Column("store", String(40), nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("heard_at", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Index(None, "until", "build"),
 )
 
 preferences = Table(  # what the running system remembers for all processes (secrets for signing …)

@@ -215,8 +215,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_preferences")),
     )
     op.create_table(
+        "processes",
+        sa.Column("id", sa.String(length=60), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("host", sa.String(length=64), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("build", sa.String(length=120), nullable=False),
+        sa.Column("encoders", sa.Integer(), nullable=False),
+        sa.Column("store", sa.String(length=40), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("heard_at", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_processes")),
+    )
+    with op.batch_alter_table("processes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_processes_until_build"), ["until", "build"], unique=False
+        )
+
+    op.create_table(
         "setup_links",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("issued_by", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_setup_links")),
     )
@@ -292,6 +314,7 @@ def upgrade() -> None:
         "generations",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("video", sa.String(length=20), nullable=False),
+        sa.Column("encoder", sa.String(length=120), nullable=False),
         sa.Column("plan", sa.LargeBinary(), nullable=False),
         sa.Column("index_sizes", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
