@@ -7,7 +7,12 @@ up once entered. The traps of granian named below were measured (design, 5-libra
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +29,9 @@ from headwater.engines.notices.port import MISSED, Notices
 from headwater.engines.work import Work
 from headwater.faces.internal import Ready, open_internal
 from headwater.model.errors import HeadwaterError, SettingsError
+from headwater.observe.metrics import EVENT_LAG_SECONDS, EVENTS_HANDLED
+from headwater.observe.spans import EVENT
+from headwater.observe.traces import following
 from headwater.operations.units import PURGE_TOPIC
 
 log = structlog.get_logger("headwater")
@@ -132,20 +140,36 @@ class Consumer:
 
 
 @asynccontextmanager
-async def consuming(events: Events, consumers: Sequence[Consumer], ask: Ask) -> AsyncIterator[None]:
+async def consuming(
+    events: Events, consumers: Sequence[Consumer], ask: Ask, clock: Clock
+) -> AsyncIterator[None]:
     """Hand each fact to the operations that wait for it."""
     for consumer in consumers:
-        events.consume(consumer.operation, consumer.topics, _handler(consumer, events, ask))
+        events.consume(consumer.operation, consumer.topics, _handler(consumer, events, ask, clock))
     await events.start()
     yield
 
 
-def _handler(consumer: Consumer, events: Events, ask: Ask) -> Callable[[Event], Awaitable[None]]:
+def _handler(
+    consumer: Consumer, events: Events, ask: Ask, clock: Clock
+) -> Callable[[Event], Awaitable[None]]:
+    name = consumer.operation
+
     async def handle(event: Event) -> None:
-        inputs = consumer.inputs_of(msgspec.json.decode(event.body, type=dict[str, Any]))
-        if inputs is not None:
-            claim = _claiming(events, consumer.operation, event)
-            await ask(consumer.operation, once=claim, **inputs)
+        body = msgspec.json.decode(event.body, type=dict[str, Any])
+        inputs = consumer.inputs_of(body)
+        EVENT_LAG_SECONDS.labels(name).observe(max(clock.now() - event.created_at, 0.0))
+        if inputs is None:
+            return
+        video: str | None = body.get("video")
+        about = {"topic": event.topic, "consumer": name}
+        outcome = "failed"
+        try:
+            with following(EVENT, video, **about) if video else nullcontext():
+                await ask(name, once=_claiming(events, name, event), **inputs)
+            outcome = "ok"
+        finally:
+            EVENTS_HANDLED.labels(name, outcome).inc()
 
     return handle
 

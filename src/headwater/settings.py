@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         "Empty: SQLite in the data folder.",
         secret=True,
     )
+    database_replicas: str = knob(
+        "",
+        "Streaming replicas of a PostgreSQL database: one postgresql:// URL each, separated by "
+        "commas. What may be a moment old, or is known to be there already, is read from them.",
+        secret=True,
+    )
     blobs: str = knob(
         "",
         "Blob store URL: file:FOLDER, or s3://KEY:SECRET@BUCKET[/PREFIX]?endpoint=http://HOST:PORT"
@@ -159,6 +165,11 @@ class Settings(BaseSettings):
         "required: no codec process without both walls, no network and no foreign files. Naming "
         "network or files does without that wall; none without both. Only for files you trust.",
     )
+    traces: str = knob(
+        "",
+        "Address of a collector of traces (OTLP over HTTP), for example http://127.0.0.1:4318; "
+        "every process sends it what it does, each video under one id. Empty: off.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = knob(
         "info", "Least serious line kept."
     )
@@ -188,6 +199,16 @@ class Settings(BaseSettings):
         if parts.path.strip("/"):
             raise ValueError("must have no path: Headwater lives at the root of its address")
         return f"{parts.scheme}://{parts.netloc}".lower() if value else ""
+
+    @field_validator("traces")
+    @classmethod
+    def _is_collector(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query):
+            raise ValueError("must look like http://127.0.0.1:4318")
+        if "@" in parts.netloc:  # it would be shown wherever settings are
+            raise ValueError("must name nobody: put the credentials into a collector of your own")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -13,7 +13,7 @@ HOMES = {
     "boto3": ("engines/blobs/*",),
     "botocore": ("engines/blobs/*",),
     "obstore": ("engines/blobs/*",),
-    "opentelemetry": ("observe/*",),
+    "opentelemetry": ("observe/otlp.py",),
     "redis": ("engines/*/redis*.py", "engines/redis*.py"),
     "sqlite3": ("engines/database/*",),
     "alembic": ("engines/database/*",),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from headwater.compose.core import Core, open_core
 from headwater.compose.faces import open_app, open_faces
 from headwater.compose.presence import encoders_of, living, open_roll_call
+from headwater.compose.tracing import tracing
 from headwater.engines.lives import holding
 from headwater.engines.reach import Reach
 from headwater.model.errors import Conflict, SettingsError
@@ -36,7 +37,8 @@ def serve(settings: Settings, role: str = "all") -> None:
     import uvloop
 
     logs.configure(settings.log_level)
-    uvloop.run(_serve(settings, role))
+    with tracing(settings, role):
+        uvloop.run(_serve(settings, role))
 
 
 async def _serve(settings: Settings, role: str) -> None:
@@ -94,7 +96,7 @@ def _services(core: Core, roll_call: "RollCall", stop: asyncio.Event) -> dict[st
 
     settings = core.settings
     return {
-        "events": lambda: roles.consuming(core.events, _consumers(), core.ask),
+        "events": lambda: roles.consuming(core.events, _consumers(), core.ask, core.clock),
         "purges": lambda: _purging(core, stop),
         "presence": lambda: _present(roll_call, stop),
         "housekeeping": lambda: roles.running(

@@ -16,7 +16,9 @@ from headwater.engines.notices.port import Notices
 from headwater.engines.work import Units
 from headwater.model.errors import BeingMade, BlobNotFound, Gone, RateLimited, Unavailable
 from headwater.model.ids import GenerationId, TrackId, VideoId
-from headwater.observe.metrics import DEMANDS_WAITING
+from headwater.observe.metrics import DEMAND_SECONDS, DEMANDS_WAITING
+from headwater.observe.spans import DEMANDED
+from headwater.observe.traces import span
 from headwater.pipeline import demanding, generations_repository
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.keys import PICTURES, blob_key, segment_topic
@@ -76,7 +78,7 @@ class Demands:
         try:
             task = self._waiting.get(name)
             if task is None:
-                task = asyncio.ensure_future(self._demand(video, *name, segments=segments))
+                task = asyncio.ensure_future(self._ask_for(video, *name, segments=segments))
                 self._waiting[name] = task
                 DEMANDS_WAITING.set(len(self._waiting))
                 task.add_done_callback(lambda done: self._done(name, done))
@@ -93,6 +95,30 @@ class Demands:
             done.exception()  # perhaps all who waited have gone, and nobody else looks at it
         self._waiting.pop(name, None)
         DEMANDS_WAITING.set(len(self._waiting))
+
+    async def _ask_for(
+        self,
+        video: VideoId,
+        generation: GenerationId,
+        track: TrackId,
+        index: int,
+        *,
+        segments: int,
+    ) -> Stored:
+        """Demand it, and measure how long all who want it wait."""
+        started, outcome = self._clock.monotonic(), "failed"
+        named = {"generation": generation, "track": track, "index": index}
+        try:
+            with span(DEMANDED, video=video, **named) as opened:
+                stored = await self._demand(video, generation, track, index, segments=segments)
+                opened.tell(bytes=stored.size)
+            outcome = "made"
+        except BeingMade:
+            outcome = "late"
+            raise
+        finally:
+            DEMAND_SECONDS.labels(outcome).observe(self._clock.monotonic() - started)
+        return stored
 
     async def _demand(
         self,

@@ -20,6 +20,8 @@ from headwater.model.errors import Gone, NotFound, VideoNotFound
 from headwater.model.ids import GenerationId, VideoId
 from headwater.model.plan import Plan
 from headwater.model.video import Video, Visibility
+from headwater.observe.spans import OPENED
+from headwater.observe.traces import span
 from headwater.pipeline import generations_repository
 from headwater.planning.document import decode_plan
 
@@ -88,15 +90,20 @@ class Tickets:
     async def plan(self, generation: GenerationId) -> Plan:
         """Return the plan of *generation*; it never changes. Raises Gone if it was removed."""
         if generation not in self._plans:
-            async with self._units.reader() as work:
-                found = await generations_repository.get(work.session, generation)
-            if found is None:
-                raise Gone("This address of the video is out of date; open the video again.")
-            self._plans[generation] = decode_plan(found.plan)
+            self._plans[generation] = await self._read_plan(generation)
             while len(self._plans) > PLANS:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(generation)
         return self._plans[generation]
+
+    async def _read_plan(self, generation: GenerationId) -> Plan:
+        with span(OPENED, generation=generation) as opened:
+            async with self._units.reader() as work:
+                found = await generations_repository.get(work.session, generation)
+            if found is None:
+                raise Gone("This address of the video is out of date; open the video again.")
+            opened.belong_to(found.video)
+            return decode_plan(found.plan)
 
     def saw(self, generation: GenerationId, track: str) -> None:
         """Remember that somebody watches *track* now; take_watched() hands it on for eviction."""

@@ -27,6 +27,7 @@ from headwater.model.errors import (
     Unavailable,
     UnreadableMedia,
 )
+from headwater.observe.traces import current_id
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[HeadwaterError], int] = {
@@ -56,7 +57,10 @@ CODES = {  # of statuses that the framework finds before we do
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457 §3.1; *retryable* says whether the same request may succeed later."""
+    """RFC 9457 §3.1; *retryable* says whether the same request may succeed later.
+
+    *trace* is what to quote to whoever runs the server: its logs and traces know it.
+    """
 
     type: str
     title: str
@@ -64,6 +68,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     detail: str = ""
     retryable: bool = False
+    trace: str = ""
 
 
 def status_of(error: HeadwaterError) -> int:
@@ -92,6 +97,7 @@ def plain_problem(
         code=code,
         detail=detail,
         retryable=retryable,
+        trace=current_id(),
     )
     return Response(
         msgspec.json.encode(problem),

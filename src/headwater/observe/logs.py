@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import structlog
 
+from headwater.observe.traces import current_id
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -24,6 +26,7 @@ def configure(level: str, *, human: bool | None = None) -> None:
         writers = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers,
@@ -33,6 +36,13 @@ def configure(level: str, *, human: bool | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def _add_trace(_logger: Any, _name: str, event: Any) -> Any:
+    """Say under which id the request, job or event at hand is found."""
+    if trace := current_id():
+        event["trace"] = trace
+    return event
 
 
 def _render_json(_logger: Any, _name: str, event: Any) -> bytes:

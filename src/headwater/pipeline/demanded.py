@@ -16,6 +16,8 @@ from anyio.abc import TaskGroup
 from headwater.forces.backoff import jitter, pause_s
 from headwater.model.errors import BlobNotFound, CannotContinue, Gone, HeadwaterError, StorageFull
 from headwater.model.ids import GenerationId, TrackId
+from headwater.observe.spans import SERVED
+from headwater.observe.traces import following
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.demands_repository import Demand
 from headwater.pipeline.maker import Maker
@@ -88,6 +90,11 @@ class Demanded:
             self._woke()
 
     async def _serve(self, demand: Demand) -> None:
+        named = {"generation": demand.generation, "track": demand.track, "index": demand.index}
+        with following(SERVED, demand.video, rank=demand.rank, **named):
+            await self._serve_now(demand)
+
+    async def _serve_now(self, demand: Demand) -> None:
         try:
             work = await self._maker.work_of(*_name(demand))
             if self._failed.get(work, (0, 0.0))[1] > anyio.current_time():

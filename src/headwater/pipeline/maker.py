@@ -18,6 +18,8 @@ from headwater.model.errors import BlobNotFound, Gone, HeadwaterError, OtherBuil
 from headwater.model.ids import GenerationId, TrackId
 from headwater.model.plan import Plan
 from headwater.observe.metrics import PIECE_SECONDS, PIECES_MADE
+from headwater.observe.spans import MADE
+from headwater.observe.traces import span
 from headwater.pipeline import bitmap
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.keys import FIRST_RUN, INIT, PICTURES, blob_key
@@ -35,6 +37,11 @@ log = structlog.get_logger(__name__)
 
 def _kind(track: TrackId, index: int) -> str:
     return "picture" if track == PICTURES else "init" if index == INIT else "segment"
+
+
+def _how(plan: Plan, tracks: Sequence[TrackId]) -> str:
+    is_copied = PICTURES not in tracks and not any(map(plan.is_encoded, tracks))
+    return "copy" if is_copied else "encode"
 
 
 def _work(plan: Plan, tracks: Sequence[TrackId], index: int) -> float:
@@ -208,7 +215,7 @@ class Maker:
             async for track, index, made in passing:
                 came[track].add(index)
                 if index not in present[track]:
-                    PIECES_MADE.labels("segment", whom).inc()
+                    PIECES_MADE.labels("segment", "encode", whom).inc()
                     await self._keep(material, {track: made}, index)
         for index in left:  # nothing of it decoded: the last good picture stands there
             for track in (track for track in tracks if index not in came[track]):
@@ -272,14 +279,21 @@ class Maker:
             self._require_build(material.plan, missing)
             await self.require_room()
             whom = "urgent" if urgent else "warm"
+            how = _how(material.plan, missing)
+            about: dict[str, Any] = {
+                "generation": generation,
+                "tracks": missing,
+                "index": index,
+            }
             async with turn():
                 started_at = anyio.current_time()
-                bodies = await self._bodies(material, missing, index, urgent=urgent)
+                with span(MADE, how=how, for_whom=whom, **about):
+                    bodies = await self._bodies(material, missing, index, urgent=urgent)
                 took_s = anyio.current_time() - started_at
-            PIECE_SECONDS.labels(whom).observe(took_s)
+            PIECE_SECONDS.labels(how, whom).observe(took_s)
             work = _work(material.plan, missing, index)
             self.pace.saw(generation, urgent=urgent, work=work, took_s=took_s)
-            PIECES_MADE.labels(_kind(missing[0], index), whom).inc(len(missing))
+            PIECES_MADE.labels(_kind(missing[0], index), how, whom).inc(len(missing))
         else:
             bodies = {}
         await self._keep(material, bodies, index, already=sizes, yields=not urgent)

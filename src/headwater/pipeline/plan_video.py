@@ -20,6 +20,8 @@ from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.look import Look
 from headwater.model.plan import Plan
 from headwater.model.upload import Extent
+from headwater.observe.spans import PLAN_LOOK, PLAN_MAKE, PLAN_READ, PLAN_START
+from headwater.observe.traces import span
 from headwater.pipeline.keys import init_key, remux_prefix, sample_index_key, segment_key
 from headwater.pipeline.make_segment import make_init, make_segments
 from headwater.pipeline.material import Material, make_window, read_samples
@@ -91,31 +93,36 @@ async def _plan_video(
     attempt: str,
 ) -> Planned:
     source = blobs.reader(extents)
-    head = await anyio.to_thread.run_sync(source.read_at, 0, SNIFF_BYTES)
-    sniffed = sniff(head, size=source.size)
     new_remux: list[Extent] | None = None
-    index = await _own_index(source, sniffed)
-    if index is None:
-        if remuxed is None:
-            remuxed = new_remux = await _remux(
-                video, extents, sniffed, blobs=blobs, media=media, attempt=attempt
+    with span(PLAN_READ, bytes=source.size) as reading:
+        head = await anyio.to_thread.run_sync(source.read_at, 0, SNIFF_BYTES)
+        sniffed = sniff(head, size=source.size)
+        reading.tell(container=sniffed.container)
+        index = await _own_index(source, sniffed)
+        if index is None:
+            if remuxed is None:
+                remuxed = new_remux = await _remux(
+                    video, extents, sniffed, blobs=blobs, media=media, attempt=attempt
+                )
+            source = blobs.reader(remuxed)
+            read_index = matroska.read_index if sniffed.remux == "matroska" else isobmff.read_index
+            index = await anyio.to_thread.run_sync(read_index, source)
+    with span(PLAN_LOOK, tracks=len(index.tracks)):
+        tables, looks = await _look(index, source, media=media)
+    with span(PLAN_MAKE) as making:
+        plan = await anyio.to_thread.run_sync(
+            lambda: make_plan(
+                tables,
+                looks,
+                settings=settings,
+                encoder=media.build,
+                remuxed=new_remux is not None or source.size != sum(e.size for e in extents),
             )
-        source = blobs.reader(remuxed)
-        read_index = matroska.read_index if sniffed.remux == "matroska" else isobmff.read_index
-        index = await anyio.to_thread.run_sync(read_index, source)
-    tables, looks = await _look(index, source, media=media)
-    plan = await anyio.to_thread.run_sync(
-        lambda: make_plan(
-            tables,
-            looks,
-            settings=settings,
-            encoder=media.build,
-            remuxed=new_remux is not None or source.size != sum(e.size for e in extents),
         )
-    )
-    document = encode_plan(plan)
-    generation = _generation_id(secret, video, document)
-    index_sizes = await _store_indexes(video, generation, plan, tables, blobs=blobs)
+        document = encode_plan(plan)
+        generation = _generation_id(secret, video, document)
+        making.tell(generation=generation, tracks=len(plan.track_ids()))
+        index_sizes = await _store_indexes(video, generation, plan, tables, blobs=blobs)
     material = Material(
         video=video,
         generation=generation,
@@ -124,7 +131,8 @@ async def _plan_video(
         index_sizes=index_sizes,
         blobs=blobs,
     )
-    stored, damaged = await _store_start(material, blobs=blobs, media=media)
+    with span(PLAN_START, generation=generation):
+        stored, damaged = await _store_start(material, blobs=blobs, media=media)
     return Planned(generation, plan, document, index_sizes, new_remux, stored, damaged)
 
 

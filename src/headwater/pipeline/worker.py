@@ -6,7 +6,7 @@ Promises  an urgent encode never waits for a warm one; what a dead worker held c
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -29,6 +29,9 @@ from headwater.model.errors import (
 from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
 from headwater.model.job import Job, JobKind
 from headwater.model.video import Failure
+from headwater.observe.metrics import JOB_SECONDS, JOB_WAIT_SECONDS, JOBS
+from headwater.observe.spans import JOB, JOB_WAITED, PLAYABLE
+from headwater.observe.traces import Opened, following, past
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.demanded import Demanded
 from headwater.pipeline.generations_repository import Source
@@ -220,12 +223,16 @@ class Worker:
         job, scope = self._runs[run]
         is_ended = False
         try:
-            with scope:
-                await self._do(job)
+            with scope, _traced(job) as span:
+                outcome = await self._do(job)
+                span.tell(outcome=outcome)
+                JOBS.labels(job.kind, outcome).inc()
                 is_ended = True
         except HeadwaterError as error:
             log.warning("job.left", job=job.id, kind=job.kind, error=str(error), code=error.code)
         finally:
+            if not is_ended:
+                JOBS.labels(job.kind, "broken-off").inc()
             if not is_ended and (self._stopping.is_set() or run in self._broken_off):
                 await self._give_back(job)
             self._broken_off.discard(run)
@@ -236,7 +243,8 @@ class Worker:
         with anyio.CancelScope(shield=True), contextlib.suppress(HeadwaterError):
             await self._ask("pipeline.postpone_job", job=job, error=None, pause_s=0.0)
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job) -> str:
+        """Do the job and say how it ended, in one of the words of the metrics."""
         try:
             match job.kind:
                 case JobKind.PLAN:
@@ -252,15 +260,20 @@ class Worker:
         except InvalidInput as error:
             failure = Failure(error.code, str(error))
             await self._ask("pipeline.refuse", job=job, failure=failure)
+            return "refused"
         except StorageFull as error:
             log.warning("job.waits", job=job.id, kind=job.kind, error=str(error))
             pause_s = FULL_PAUSE_S * (1 + jitter())
             await self._ask("pipeline.postpone_job", job=job, error=str(error), pause_s=pause_s)
+            return "waits"
         except HeadwaterError as error:
             await self._failed(job, str(error))
+            return "failed"
         except Exception as error:
             log.exception("job.failed", job=job.id, kind=job.kind)
             await self._failed(job, type(error).__name__)
+            return "failed"
+        return "done"
 
     async def _failed(self, job: Job, error: str) -> None:
         log.warning("job.failed", job=job.id, kind=job.kind, video=job.video, error=error)
@@ -297,6 +310,7 @@ class Worker:
             planned=planned,
             speeds=speeds(planned.plan, pace),
         )
+        past(PLAYABLE, video=job.video, started_at=job.created_at, generation=planned.generation)
         if planned.remuxed:  # what an earlier attempt left behind
             kept = {extent.key for extent in planned.remuxed}
             await remove_prefix(self._blobs, remux_prefix(job.video), keep=kept)
@@ -330,3 +344,16 @@ class Worker:
     async def _turn_to_warm(self) -> AsyncIterator[None]:
         async with self._warm:
             yield
+
+
+@contextlib.contextmanager
+def _traced(job: Job) -> Iterator[Opened]:
+    """Measure a leased job, and make its work part of its video's trace."""
+    JOB_WAIT_SECONDS.labels(job.kind).observe(max(job.updated_at - job.run_at, 0.0))
+    past(JOB_WAITED, video=job.video, started_at=job.run_at, kind=job.kind, job=job.id)
+    started_at = anyio.current_time()
+    try:
+        with following(JOB, job.video, kind=job.kind, job=job.id, attempts=job.attempts) as span:
+            yield span
+    finally:
+        JOB_SECONDS.labels(job.kind).observe(anyio.current_time() - started_at)

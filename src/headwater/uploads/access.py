@@ -6,6 +6,7 @@ from headwater.library import videos_repository
 from headwater.model.errors import Forbidden, Gone, NotFound, UploadNotFound
 from headwater.model.ids import UploadId
 from headwater.model.upload import Upload
+from headwater.observe.traces import concerns
 from headwater.uploads import repository
 from headwater.uploads.repository import Continued
 
@@ -48,6 +49,7 @@ def _allowed(work: Work, upload: Upload | None, action: Action) -> Upload:
         require(work.actor, action, Owned(upload.owner))
     except NotFound:
         raise UploadNotFound(UNKNOWN) from None
+    concerns(upload.video)
     require_living(work, upload)
     return upload
 

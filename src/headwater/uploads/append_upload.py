@@ -14,6 +14,7 @@ from headwater.engines.blobs.port import Blobs
 from headwater.engines.work import Units
 from headwater.model.ids import UploadId
 from headwater.model.upload import Upload
+from headwater.observe.traces import tell
 from headwater.uploads.appending import Appending
 from headwater.uploads.checksums import Checksum, hasher_for
 from headwater.uploads.room import UploadLimits
@@ -50,6 +51,7 @@ async def append_upload(
         await turn.take(offset, coming_bytes=content_length, length=length)
         appending = Appending(turn, blobs=blobs, limits=upload_limits, hasher=hasher)
         await appending.receive(body, digest=checksum.digest if checksum else None)
+        tell(bytes=turn.upload.offset - offset)
     finally:
         with anyio.CancelScope(shield=True):
             await turn.pause()

@@ -11,6 +11,7 @@ from headwater.model.errors import InvalidInput, TooLarge, Unauthenticated
 from headwater.model.ids import AccountId, UploadId, VideoId
 from headwater.model.upload import Upload
 from headwater.model.video import Video, VideoState
+from headwater.observe.traces import opens
 from headwater.pipeline.gate import Gate
 from headwater.uploads import naming, repository
 from headwater.uploads.become_video import become_video
@@ -108,4 +109,5 @@ async def add_video(work: Work, owner: AccountId, metadata: Mapping[str, str]) -
         version=1,
     )
     await changes.add(work, video)
+    opens(video.id)
     return video.id

@@ -23,6 +23,7 @@ from headwater.model.errors import (
 )
 from headwater.model.ids import UploadId
 from headwater.model.upload import Extent, Upload
+from headwater.observe.metrics import UPLOADED_BYTES
 from headwater.uploads import repository
 from headwater.uploads.access import get_upload, require_video
 from headwater.uploads.part import prefix_of
@@ -110,7 +111,9 @@ async def commit_parts(
         await require_within(work, upload, max(part.end for part in parts), upload_limits)
         fresh = await _without_known(work, upload_id, parts)
         await repository.forget_parts(work.session, upload_id, [e.key for _, e in fresh])
-        return await publish(work, upload, fresh, expires_s=upload_limits.expires_s)
+        published = await publish(work, upload, fresh, expires_s=upload_limits.expires_s)
+    UPLOADED_BYTES.labels("parts").inc(sum(extent.size for _, extent in fresh))
+    return published
 
 
 async def _writable(work: Work, upload_id: UploadId) -> Upload:

@@ -19,6 +19,7 @@ from headwater.model.errors import (
 )
 from headwater.model.ids import UploadId
 from headwater.model.upload import Extent
+from headwater.observe.traces import concerns
 from headwater.uploads import repository
 from headwater.uploads.access import require_living, require_video
 from headwater.uploads.part import prefix_of
@@ -76,6 +77,7 @@ async def _hold(work: Work, part: Part, limits: UploadLimits) -> bool:
     upload = await repository.find(work.session, upload_id)
     if upload is None:
         raise UploadNotFound("There is no such upload.")
+    concerns(upload.video)
     require_living(work, upload)
     if upload.completed_at is not None:
         raise Gone("This upload is complete.")

@@ -22,6 +22,7 @@ from headwater.model.errors import (
 )
 from headwater.model.ids import UploadId
 from headwater.model.upload import Extent, Upload
+from headwater.observe.metrics import UPLOADED_BYTES
 from headwater.uploads import repository
 from headwater.uploads.access import get_continued, get_upload
 from headwater.uploads.become_video import become_video
@@ -97,6 +98,7 @@ class Turn:
         async with self._units.writer() as work:
             done = await self._advance(work, placed, last=last)
             self._upload = done or await self._publish(work, placed, last=last)
+        UPLOADED_BYTES.labels("stream").inc(sum(extent.size for _, extent in placed))
         self._is_held = not last and self._upload.completed_at is None
 
     async def _advance(

@@ -1,7 +1,7 @@
 """Entry: what happens to every request before and after anybody answers it.
 
-Address and scheme (trusted proxies only), a request id, the security headers, errors as problems,
-one line of log, two metrics.
+Address and scheme (trusted proxies only), a trail, the security headers, errors as problems, one
+line of log, two metrics.
 """
 
 import logging
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwater.engines.clock import Clock
-from headwater.engines.entropy import ordered_id
+from headwater.faces.guards.trails import close, headers_of, trail_of
 from headwater.faces.kit import REQUEST_ID
 from headwater.faces.problems import plain_problem, problem_response
 from headwater.model.errors import HeadwaterError
@@ -98,18 +98,21 @@ class Entry:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._look_through_proxies(scope)
-        request_id = scope[REQUEST_ID] = ordered_id()
+        is_proxied = self._look_through_proxies(scope)
+        trail = trail_of(scope, is_believed=is_proxied)
+        scope[REQUEST_ID] = trail.id
         started = self._clock.monotonic()
-        added = [*self._headers, (b"x-request-id", request_id.encode())]
-        answering = Answering(send, added, self._named)
+        answering = Answering(send, [*self._headers, *headers_of(trail)], self._named)
         REQUESTS_OPEN.inc()
-        try:
-            await self._answer(scope, receive, answering)
-        finally:
-            REQUESTS_OPEN.dec()
-            self._count(face_of(scope["path"]), answering.status // 100)
-            self._write_line(scope, answering.status, started)
+        with trail:
+            try:
+                await self._answer(scope, receive, answering)
+            finally:
+                REQUESTS_OPEN.dec()
+                face = face_of(scope["path"])
+                self._count(face, answering.status // 100)
+                self._write_line(scope, answering.status, started)
+                close(trail, scope, face=face, status=answering.status)
 
     def _count(self, face: str, hundreds: int) -> None:
         counter = self._counted.get((face, hundreds))
@@ -127,17 +130,18 @@ class Entry:
             response = plain_problem(error.status_code)
             response.headers.update(error.headers or {})
         except Exception:
-            log.exception("request_failed", path=scope["path"], request_id=scope[REQUEST_ID])
+            log.exception("request_failed", path=scope["path"])
             response = plain_problem(500, "internal", INTERNAL)
         else:
             return
         if not answering.status:
             await response(scope, receive, answering)
 
-    def _look_through_proxies(self, scope: Scope) -> None:
+    def _look_through_proxies(self, scope: Scope) -> bool:
+        """Take address and scheme from a trusted proxy; say whether there is one."""
         peer = scope["client"][0] if scope.get("client") else ""
         if not self._proxies.trusts(peer):
-            return
+            return False
         said = {
             name: value.decode("latin-1")
             for name, value in scope["headers"]
@@ -147,6 +151,7 @@ class Entry:
         scope["client"] = (client, 0)
         if said.get(b"x-forwarded-proto") in {"http", "https"}:
             scope["scheme"] = said[b"x-forwarded-proto"]
+        return True
 
     def _write_line(self, scope: Scope, status: int, started: float) -> None:
         path = scope["path"]
@@ -161,7 +166,6 @@ class Entry:
             status=status,
             ms=round((self._clock.monotonic() - started) * 1000, 1),
             client=scope["client"][0] if scope.get("client") else "",
-            request_id=scope[REQUEST_ID],
         )
 
 

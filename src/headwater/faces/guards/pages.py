@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headwater.faces.kit import REQUEST_ID
 from headwater.model.errors import HeadwaterError, InvalidInput, NotFound
 from headwater.operations.run import INTERNAL
 
@@ -61,12 +60,7 @@ class Pages:
             response = self._page(request, _of_framework(error), status=error.status_code)
             response.headers.update(error.headers or {})
             return response
-        log.error(
-            "request_failed",
-            path=scope["path"],
-            request_id=scope.get(REQUEST_ID),
-            exc_info=error,
-        )
+        log.error("request_failed", path=scope["path"], exc_info=error)
         return self._page(request, HeadwaterError(INTERNAL))
 
 

@@ -20,6 +20,7 @@ from headwater.model.errors import (
     Unauthenticated,
     UploadLocked,
 )
+from headwater.observe.traces import current_id
 
 CHECKSUM_MISMATCH = 460  # tus's own
 STATUS: dict[type[HeadwaterError], int] = {  # where tus asks for another than problems.py
@@ -87,6 +88,7 @@ def _problem(status: int, code: str, detail: str, *, retryable: bool = False) ->
         code=code,
         detail=detail,
         retryable=retryable,
+        trace=current_id(),
     )
     headers = {"tus-version": wire.VERSION} if status == HTTPStatus.PRECONDITION_FAILED else None
     return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
