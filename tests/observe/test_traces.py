@@ -79,6 +79,7 @@ def test_a_failure_is_told_by_its_code(recorded: list[Finished]) -> None:
     assert named(recorded, "job").failed == "ValueError"
 
 
+@pytest.mark.anyio
 async def test_what_outlives_its_request_is_not_logged_under_it() -> None:
     """A task begun in a request keeps its context for as long as it lives."""
     over = asyncio.Event()
@@ -106,7 +107,6 @@ def test_nothing_is_recorded_outside_of_trails(recorded: list[Finished]) -> None
 
 def test_one_read_in_a_hundred_is_sampled() -> None:
     sampled = sum(is_sampled(trace_id()) for _ in range(20_000))
-    assert 100 < sampled * READS / 200 < 10_000
     assert sampled == pytest.approx(20_000 / READS, rel=0.5)
 
 

@@ -11,17 +11,17 @@ COLUMNS = ("name", "type", "labels", "meaning")
 HEADER = """# Metrics and spans
 
 Metrics are at `/metrics` of each process's internal address (`HEADWATER_INTERNAL_HOST`,
-`HEADWATER_INTERNAL_PORT`), in the text format of Prometheus, with those of the Python process beside
-them. Labels have few values: names of operations, engines and consumers, codes of errors, never ids.
+`HEADWATER_INTERNAL_PORT`), in the text format of Prometheus, beside those of the Python process.
+Labels have few values: names of operations, engines and consumers, codes of errors, never ids.
 Made by `headwater metrics --markdown` from `src/headwater/observe/`; a test compares the two.
 
 """
 SPANS_HEADER = """
 ## Spans
 
-What `HEADWATER_TRACES` sends, beside one span for each operation ([by its name](operations.md)) and one
-for each call of an engine that writes or encodes (`blobs.put_absent`, `media.encode_video`, …).
-Attributes of ours begin with `headwater.`: `video`, `generation`, `track`, `index`, `kind`, `bytes`, ….
+What `HEADWATER_TRACES` sends, beside one span for each operation ([by its name](operations.md)) and
+one for each call of an engine that writes or encodes (`blobs.put_absent`, `media.encode_video`, …).
+Attributes of ours begin with `headwater.`: `video`, `generation`, `track`, `index`, `kind`, ….
 
 """
 
@@ -44,8 +44,6 @@ def as_markdown() -> str:
     """Return docs/metrics.md whole."""
     listed = [f"| `{name}` | {kind} | {labels} | {about} |" for name, kind, labels, about in rows()]
     spans = [f"| `{name}` | {about} |" for name, about in SPANS.items()]
-    head = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|"]
-    text = HEADER + "\n".join([*head, *listed])
-    return (
-        text + "\n" + SPANS_HEADER + "\n".join(["| name | meaning |", "|---|---|", *spans]) + "\n"
-    )
+    metrics_table = [f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|", *listed, ""]
+    spans_table = ["| name | meaning |", "|---|---|", *spans, ""]
+    return HEADER + "\n".join(metrics_table) + SPANS_HEADER + "\n".join(spans_table)
