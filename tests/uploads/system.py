@@ -67,7 +67,6 @@ class System:
                 clock=engines.clock,
                 limits=Limits(wait_s=wait_s, floor_bytes=0),
                 expires_s=self.limits.expires_s,
-                encoders=1,
             )
         services["part_signer"] = getattr(core.blobs, "parts", None)
         self.runner = Runner(CATALOGUE, engines=engines, services=services)
@@ -159,10 +158,13 @@ class Faucet:
 
 
 @asynccontextmanager
-async def open_system(folder: Path, *, database: str = "") -> AsyncIterator[System]:
+async def open_system(
+    folder: Path, *, database: str = "", blobs: str = ""
+) -> AsyncIterator[System]:
     settings = Settings(
         data=folder,
         database=database,
+        blobs=blobs,
         host="127.0.0.1",
         port=0,
         internal_port=0,

@@ -2,8 +2,9 @@
 
 Flow      ticket (key, length and SHA-256 are signed) → the client's PUT to the store → commit.
 Promises  the same limits as any other upload, and its bytes count against the quota from the PUT
-          on; the order of parts is free; naming a part twice changes nothing; a part becomes part
-          of the upload only if the store has it whole.
+          on, or from the ticket where a bucket takes them; the order of parts is free; naming a
+          part twice changes nothing; a part becomes part of the upload only if the store has it
+          whole.
 """
 
 from collections.abc import Sequence
@@ -11,12 +12,14 @@ from collections.abc import Sequence
 import msgspec
 
 from headwater.access.decide import Action
+from headwater.engines.blobs.parts import PartSigner
 from headwater.engines.blobs.port import BlobKey, Blobs, PartTicket
 from headwater.engines.work import Units, Work
 from headwater.model.errors import (
     BlobNotFound,
     Conflict,
     Forbidden,
+    Gone,
     InvalidInput,
     TooLarge,
     UploadLocked,
@@ -28,7 +31,7 @@ from headwater.uploads import repository
 from headwater.uploads.access import get_upload, require_video
 from headwater.uploads.part import prefix_of
 from headwater.uploads.publish import publish
-from headwater.uploads.room import UploadLimits, require_account_room
+from headwater.uploads.room import UploadLimits, require_account_room, require_within_quota
 from headwater.uploads.turn import BUSY
 
 LONGEST_PART_BYTES = 5 << 30  # S3 takes no more in one PUT
@@ -64,20 +67,35 @@ async def ticket_for_part(
     part: PlacedPart,
     units: Units,
     blobs: Blobs,
+    part_signer: PartSigner | None,
     upload_limits: UploadLimits,
 ) -> PartTicket:
-    """Return where the client may put *part* within the next hour.
+    """Return where the client may put *part* within the next hour, or while the upload lives.
+
+    A store that takes parts itself tells nobody when one arrives: there the part counts against
+    the quota from its ticket on.
 
     Raises TooLarge if it reaches beyond the upload's length, a limit or the quota.
     """
     part.require_sane()
-    async with units.reader() as work:
+    async with units.writer() if part_signer is None else units.reader() as work:
         upload = await _writable(work, upload_id)
         await require_within(work, upload, part.end, upload_limits)
-        expires_at = work.now + TICKET_S
+        if part_signer is None:
+            await _count(work, upload, part, upload_limits)
+        expires_at = min(work.now + TICKET_S, upload.expires_at)
     return await blobs.part_url(
         part.key(upload_id), length=part.length, checksum=part.sha256, expires_at=expires_at
     )
+
+
+async def _count(work: Work, upload: Upload, part: PlacedPart, limits: UploadLimits) -> None:
+    """Count *part* against the quota before anybody can put it. Raises Gone, TooLarge."""
+    if upload.completed_at is not None:
+        raise Gone("This upload is complete.")
+    extent = Extent(key=part.key(upload.id), size=part.length)
+    if await repository.hold_part(work.session, upload.id, extent):
+        await require_within_quota(work.session, upload.owner, limits)
 
 
 async def commit_parts(

@@ -36,7 +36,7 @@ async def put_part(
     now: float,
     units: Units,
     blobs: Blobs,
-    part_signer: PartSigner,
+    part_signer: PartSigner | None,
     upload_limits: UploadLimits,
 ) -> Stored:
     """Store *body* as the part that the address (*key* and *query*) was signed for.
@@ -52,6 +52,8 @@ async def put_part(
             upload may have by now; nothing is kept.
         StorageFull: the store is full.
     """
+    if part_signer is None:
+        raise Forbidden("The store takes parts itself; ask for their addresses.")
     part = part_signer.verify(key, query, now=now)
     if content_length is not None and content_length > part.length:
         raise TooLarge(f"This part has {part.length} bytes.")
