@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import databases, fleet
+from tests.support import databases, fleet, replicas
 from tests.support.fleet import Deployment
 
 DEPLOYMENTS = ("one process", "one host", "fleet")
@@ -26,11 +26,27 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploym
     if request.param == "one process":
         with fleet.one_process(tmp_path) as running:
             yield running
-        return
-    with databases.fresh("postgres", tmp_path, request) as url:
-        if request.param == "one host":
-            with fleet.one_host(tmp_path, url) as running:
-                yield running
-        else:
-            with fleet.fleet(tmp_path, database=url, blobs=f"file:{tmp_path}/blobs") as running:
-                yield running
+    elif request.param == "one host":
+        fresh = databases.fresh("postgres", tmp_path, request)
+        with fresh as url, fleet.one_host(tmp_path, url) as running:
+            yield running
+    else:
+        settings = request.getfixturevalue("fleet_settings")
+        with fleet.fleet(tmp_path, **settings) as running:
+            yield running
+
+
+@pytest.fixture
+def fleet_settings(
+    redis_url: str, bucket_url: str, rabbitmq_hosts: Iterator[str]
+) -> Iterator[dict[str, str]]:
+    """Every engine a server of its own, the database three."""
+    with replicas.cluster(2) as cluster:
+        cluster.primary.sql("CREATE DATABASE headwater TEMPLATE template0")
+        cluster.wait()
+        yield {
+            "database": cluster.url("headwater"),
+            "events": next(rabbitmq_hosts),
+            "notices": redis_url,
+            "blobs": bucket_url,
+        }
