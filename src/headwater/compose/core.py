@@ -85,7 +85,7 @@ async def open_core(
     make_data(settings.data)
     async with AsyncExitStack() as stack:
         clock = Clock()
-        database = open_database(database_url(settings))
+        database = open_database(database_url(settings), settings.database_replicas)
         stack.push_async_callback(database.close)
         await database.migrate()
         events = open_events(settings.events, database, clock)

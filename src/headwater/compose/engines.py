@@ -33,24 +33,31 @@ def database_url(settings: Settings) -> str:
     return settings.database or f"sqlite:{settings.data / 'headwater.sqlite3'}"
 
 
-def open_database(where: str | Path) -> Database:
+def open_database(where: str | Path, replicas: str = "") -> Database:
     """Open the database that *where* (a path or HEADWATER_DATABASE) names, without migrating it.
+
+    *replicas* is HEADWATER_DATABASE_REPLICAS.
 
     Raises:
         SettingsError: it names none, or one whose driver is not installed.
     """
     if isinstance(where, str) and urlsplit(where).scheme in {"postgresql", "postgres"}:
-        return _open_postgres(where)
+        return _open_postgres(where, replicas)
+    if replicas:
+        raise SettingsError(
+            "HEADWATER_DATABASE_REPLICAS: only a PostgreSQL database has replicas; set "
+            "HEADWATER_DATABASE to its primary."
+        )
     from headwater.engines.database.sqlite import SqliteDatabase
 
     return SqliteDatabase(where if isinstance(where, Path) else sqlite_path(where))
 
 
-def _open_postgres(url: str) -> Database:
+def _open_postgres(url: str, replicas: str = "") -> Database:
     require_driver("asyncpg", setting="HEADWATER_DATABASE", engine="PostgreSQL", extra="postgres")
     from headwater.engines.database.postgres import PostgresDatabase
 
-    return PostgresDatabase(url)
+    return PostgresDatabase(url, replicas=replicas)
 
 
 def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:

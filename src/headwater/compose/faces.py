@@ -22,6 +22,7 @@ async def open_faces(core: Core) -> "Faces":
         clock=core.clock,
         cursors=Cursors(await core.secret("cursors")),
         public_origin=core.settings.public_url,
+        has_replicas=bool(core.settings.database_replicas),
     )
 
 

@@ -32,8 +32,11 @@ class Units(Protocol):
     transaction is open while it waits.
     """
 
-    def reader(self) -> AbstractAsyncContextManager[Work]:
-        """Open a snapshot; nothing in the yielded unit's lists is looked at."""
+    def reader(self, *, latest: bool = False) -> AbstractAsyncContextManager[Work]:
+        """Open a snapshot; nothing in the yielded unit's lists is looked at.
+
+        It is as new as the operation's row says, or the *latest* where that matters.
+        """
         ...
 
     def writer(self) -> AbstractAsyncContextManager[Work]:

@@ -15,6 +15,7 @@ from headwater.faces.guards.body_limit import BodyLimit, is_plain_upload
 from headwater.faces.guards.entry import Entry, TrustedProxies
 from headwater.faces.guards.origins import Origins
 from headwater.faces.guards.pages import ErrorPage, Pages
+from headwater.faces.guards.positions import Positions
 from headwater.faces.guards.principals import Principals
 from headwater.faces.health import LIVE, READY, tell_readiness
 from headwater.faces.kit import Faces
@@ -63,13 +64,14 @@ def create_app(
     app = Principals(Origins(app, faces), faces)
     if page is not None:
         app = Pages(app, page)
-    return Entry(
+    app = Entry(
         # Players ask for most, send nothing and read no pages: who asks is all that matters there.
         Dispatch({STREAMS: Principals(streams, faces), WEB: app}),
         clock=faces.clock,
         proxies=TrustedProxies(trusted_proxies),
         is_https=faces.is_https,
     )
+    return Positions(app, faces) if faces.has_replicas else app  # around errors as well
 
 
 def health_routes(faces: Faces) -> list[BaseRoute]:

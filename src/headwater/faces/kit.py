@@ -16,6 +16,7 @@ from headwater.operations.run import Runner
 
 ACTOR = "headwater.actor"
 PRINCIPAL = "headwater.principal"
+SEEN = "headwater.seen"
 REQUEST_ID = "headwater.request_id"
 HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
@@ -24,6 +25,7 @@ HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 class Faces:
     """Built once by compose. *public_origin* is scheme://host as people type it, "" if not set.
 
+    With *has_replicas* callers are told how far the rows were when they wrote (guards/positions.py).
     *closing* is set when the server stops: a stream without an end finishes then.
     """
 
@@ -33,6 +35,7 @@ class Faces:
     clock: Clock
     cursors: Cursors
     public_origin: str = ""
+    has_replicas: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -1,9 +1,10 @@
 """Who is asking: one value, made once at the edge and handed down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+from headwater.model.freshness import Seen
 from headwater.model.ids import AccountId
 
 
@@ -23,12 +24,16 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """The caller of an operation; *address* is the client's IP after trusted proxies."""
+    """The caller of an operation; *address* is the client's IP after trusted proxies.
+
+    *seen*, where there are replicas, is what this one request has seen of the rows.
+    """
 
     kind: ActorKind
     account: AccountId | None = None
     role: Role | None = None
     address: str = ""
+    seen: Seen | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_signed_in(self) -> bool:

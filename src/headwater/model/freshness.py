@@ -19,7 +19,7 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class OwnWrites:
-    """At least as new as this actor's own last write."""
+    """At least as new as this actor's own last write, and nearly that of everybody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,18 @@ class Seen:
 
     position: Position | None = None
     age_s: float = 0.0
+
+
+COMPANY_S = 5.0  # how old what others wrote may be, where one's own writes are asked for
+
+
+def need_of(rule: Consistency, seen: Seen | None) -> Freshness:
+    """Say what a copy must have to answer by *rule* a caller who has *seen* so much.
+
+    Nobody is shown less than what they wrote themselves, unless no primary answers and the row says
+    to answer all the same. Of whom nothing is known, any write may be their own.
+    """
+    after = seen.position if seen else None
+    if isinstance(rule, Stale):
+        return Freshness(rule.within_s, after, rule.beyond)
+    return Freshness(COMPANY_S, after) if isinstance(rule, OwnWrites) and after else LATEST

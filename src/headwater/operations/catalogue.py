@@ -125,7 +125,7 @@ ACCESS = (
         name="sessions.recognise",
         does=log_in.recognise,
         consistency=Stale(within_s=10, beyond="refuse"),
-        cache=CacheFor(fresh_s=10, stale_s=0, tags=("proof:{proof}",), shared=True),
+        cache=CacheFor(fresh_s=5, stale_s=0, tags=("proof:{proof}",), shared=True),
         permission=Permission(Action.SESSION_OPEN, Access.SYSTEM),
         limit=UNLIMITED,
         idempotency=Idempotency.READ,
@@ -237,7 +237,7 @@ LIBRARY = (
     Operation(
         name="videos.progress",
         does=get_video.progress,
-        consistency=OwnWrites(),
+        consistency=Primary(),
         cache=NEVER,
         permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
         limit=Limit("actor", times=600, per_s=60),

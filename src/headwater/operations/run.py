@@ -7,7 +7,9 @@ a use case cannot forget a commit and a face cannot hold one open while it strea
 """
 
 import inspect
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import msgspec
@@ -16,14 +18,17 @@ import structlog
 from headwater.engines.work import Work
 from headwater.model.actor import Actor, ActorKind, Role
 from headwater.model.errors import Forbidden, HeadwaterError, Unauthenticated
+from headwater.model.freshness import OwnWrites, Primary, Seen, Stale
 from headwater.observe.metrics import OPERATION_SECONDS, OPERATIONS
 from headwater.operations.idempotency import InFlight, Keyed
 from headwater.operations.limits import SlidingWindows, enforce
 from headwater.operations.operation import Access, CacheFor, Idempotency, Operation
+from headwater.operations.reading import read
 from headwater.operations.units import ActorUnits, Engines
 
 log = structlog.get_logger("headwater.operations")
 Once = Callable[[Work], Awaitable[bool]]
+AS_OF = struct.Struct(">d")  # before a kept answer: of when it is, 0 if its row allows its age
 INTERNAL = "Something went wrong on our side. It has been written down; please try again later."
 
 
@@ -38,6 +43,10 @@ class Bound:
         self.services = {name: services[name] for name in names if name in services}
         self.inputs = frozenset(names) - self.wants - {"work"} - self.services.keys()
         self.reads = row.idempotency is Idempotency.READ
+        self.rule = row.consistency if self.reads else Primary()
+        if isinstance(self.rule, Stale) and row.cache:  # what is kept grows older
+            within_s = max(self.rule.within_s - row.cache.fresh_s, 0.0)
+            self.rule = replace(self.rule, within_s=within_s)
         self.ok = OPERATIONS.labels(row.name, "ok")
         self.seconds = OPERATION_SECONDS.labels(row.name)
         answer = get_type_hints(row.does)["return"] if row.cache or self._is_keyed else None
@@ -138,10 +147,18 @@ class Runner:
     async def _cached(
         self, bound: Bound, rule: CacheFor, actor: Actor, inputs: dict[str, Any]
     ) -> Any:
+        clock, seen = self._engines.clock, actor.seen or Seen()
+
         async def make() -> bytes:
-            return msgspec.msgpack.encode(await self._call(bound, actor, inputs))
+            asked = Seen(seen.position)
+            answer = await self._call(bound, replace(actor, seen=asked), inputs)
+            seen.position = asked.position
+            as_of = clock.now() - asked.age_s if asked.age_s else 0.0
+            return AS_OF.pack(as_of) + msgspec.msgpack.encode(answer)
 
         who = "" if rule.shared else (actor.account or actor.kind)
+        if isinstance(bound.rule, OwnWrites) and seen.position:
+            who = f"{who}@{seen.position}"  # another's copy may be from before that write
         body = await self._engines.cache.get_or_make(
             f"{bound.row.name}|{who}|{msgspec.json.encode(inputs).decode()}",
             make,
@@ -150,14 +167,21 @@ class Runner:
             tags=tuple(tag.format_map(inputs) for tag in rule.tags),
         )
         assert bound.decode is not None
-        return bound.decode(body)
+        (as_of,) = AS_OF.unpack_from(body)
+        if as_of:
+            seen.age_s = max(seen.age_s, clock.now() - as_of)
+        return bound.decode(body[AS_OF.size :])
 
     async def _call(self, bound: Bound, actor: Actor, inputs: dict[str, Any]) -> Any:
         if not bound.wants_work:
             return await bound.row.does(**self._arguments(bound, actor, inputs))
-        opened = self._engines.reader(actor) if bound.reads else self._engines.writer(actor)
-        async with opened as work:
-            return await bound.row.does(**self._arguments(bound, actor, inputs), work=work)
+        does, arguments = bound.row.does, self._arguments(bound, actor, inputs)
+        if bound.reads:
+            return await read(
+                self._engines, actor, bound.rule, lambda work: does(**arguments, work=work)
+            )
+        async with self._engines.writer(actor) as work:
+            return await does(**arguments, work=work)
 
     async def _call_once(
         self, bound: Bound, actor: Actor, inputs: dict[str, Any], once: Once
@@ -172,7 +196,7 @@ class Runner:
         if "actor" in bound.wants:
             arguments["actor"] = actor
         if "units" in bound.wants:
-            arguments["units"] = ActorUnits(self._engines, actor)
+            arguments["units"] = ActorUnits(self._engines, actor, bound.rule)
         if "now" in bound.wants:
             arguments["now"] = self._engines.clock.now()
         return arguments

@@ -13,8 +13,10 @@ from headwater.engines.events.port import Events
 from headwater.engines.notices.port import Notices
 from headwater.engines.work import Work
 from headwater.model.actor import Actor
+from headwater.model.freshness import UNKNOWN, Consistency, Primary, Stale, need_of
 
 PURGE_TOPIC = "purge"  # cache tags for the other processes of this deployment, JSON list
+PRIMARY = Primary()
 log = structlog.get_logger("headwater.operations")
 
 
@@ -31,18 +33,33 @@ class Engines:
         self.clock = clock
 
     @asynccontextmanager
-    async def reader(self, actor: Actor) -> AsyncIterator[Work]:
-        async with self.database.reader() as session:
+    async def reader(self, actor: Actor, rule: Consistency = PRIMARY) -> AsyncIterator[Work]:
+        """Open a snapshot as new as *rule* says; *actor* learns if it is older than that."""
+        seen = actor.seen
+        async with self.database.reader(need_of(rule, seen)) as session:
+            if seen is not None:
+                seen.position = session.position or seen.position
+                if isinstance(rule, Stale) and session.age_s > rule.within_s:
+                    seen.age_s = max(seen.age_s, session.age_s)
             yield Work(session=session, actor=actor, now=self.clock.now())
 
     @asynccontextmanager
     async def writer(self, actor: Actor) -> AsyncIterator[Work]:
-        """Open a transaction; facts are recorded in it, the rest happens once it is durable."""
+        """Open a transaction; facts are recorded in it, the rest happens once it is durable.
+
+        *actor* learns how far the log was then.
+        """
+        seen = actor.seen
+        before = seen.position if seen else None
         async with self.database.writer() as session:
             work = Work(session=session, actor=actor, now=self.clock.now())
             yield work
             for topic, body in work.facts:
                 await self.events.record(session, topic, body, now=work.now)
+            if seen is not None:
+                seen.position = UNKNOWN  # also when the commit's answer is lost
+        if seen is not None:
+            seen.position = session.position or before
         await self.after_commit(work)
 
     async def after_commit(self, work: Work) -> None:
@@ -62,13 +79,13 @@ class Engines:
 
 
 class ActorUnits:
-    """engines/work.py's Units for one caller."""
+    """engines/work.py's Units for one caller, whose reads may be as old as *rule* says."""
 
-    def __init__(self, engines: Engines, actor: Actor) -> None:
-        self._engines, self._actor = engines, actor
+    def __init__(self, engines: Engines, actor: Actor, rule: Consistency = PRIMARY) -> None:
+        self._engines, self._actor, self._rule = engines, actor, rule
 
-    def reader(self) -> AbstractAsyncContextManager[Work]:
-        return self._engines.reader(self._actor)
+    def reader(self, *, latest: bool = False) -> AbstractAsyncContextManager[Work]:
+        return self._engines.reader(self._actor, PRIMARY if latest else self._rule)
 
     def writer(self) -> AbstractAsyncContextManager[Work]:
         return self._engines.writer(self._actor)
