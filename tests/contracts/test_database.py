@@ -19,13 +19,21 @@ from headwater.engines.database.schema import (
 )
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import Conflict, IntegrityViolated, SettingsError, Unavailable
-from tests.support.databases import fresh, open_at
+from tests.support.databases import KINDS, MIGRATED, fresh, left_for, open_at
 from tests.support.killed import said_before_kill
 
 pytestmark = pytest.mark.anyio
 
 Open = Callable[..., Any]
 MANY_TURNS = 50  # a loop that waits for the database takes two or three
+
+
+@pytest.fixture(params=[*KINDS, "following"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """One of each kind, and one that was SQLite until its rows moved."""
+    kind = "postgres" if request.param == "following" else request.param
+    with fresh(kind, tmp_path, request, like=MIGRATED) as url:
+        yield left_for(url, tmp_path) if request.param == "following" else url
 
 
 @pytest.fixture
@@ -416,7 +424,9 @@ async def test_what_was_acknowledged_survives_kill(
     open_database: Open, database_url: str, acknowledged: int
 ) -> None:
     """Every row whose block had ended when the process was killed is there."""
-    seen = said_before_kill(CHILD, database_url, lines=acknowledged)
+    seen = said_before_kill(
+        CHILD, database_url.replace("following:", "sqlite:"), lines=acknowledged
+    )
 
     async with open_database().reader() as session:
         assert set(seen) <= set(await names(session))

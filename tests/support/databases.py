@@ -1,14 +1,17 @@
 """The databases that tests run on: each a URL, as HEADWATER_DATABASE names it."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from headwater.engines.database.following import FollowingDatabase
 from headwater.engines.database.port import Database
 from headwater.engines.database.postgres import PostgresDatabase
 from headwater.engines.database.sqlite import SqliteDatabase
+from headwater.engines.database.sqlite_leaving import SqliteLeaving
 from tests.support import postgres
 
 KINDS = ("sqlite", "postgres")
@@ -27,8 +30,28 @@ def fresh(
         yield url
 
 
+def left_for(url: str, folder: Path) -> str:
+    """Return the URL of a file in *folder* whose rows have moved to the database at *url*."""
+
+    async def leave() -> None:
+        await SqliteDatabase(path).migrate()
+        async with SqliteLeaving(path).hold(1.0) as last:
+            await last.leave_for(url)
+
+    path = folder / "left.db"
+    asyncio.run(leave())
+    return f"following:{path}"
+
+
 def open_at(url: str, *, deadline_s: float = 10.0) -> Database:
     """Open one more handle, which plays another process."""
+    if url.startswith("following:"):
+        path = Path(url.removeprefix("following:"))
+
+        async def arrive(there: str) -> Database:
+            return PostgresDatabase(there, deadline_s=deadline_s)
+
+        return FollowingDatabase(SqliteDatabase(path, deadline_s=deadline_s), arrive)
     if url.startswith("sqlite:"):
         return SqliteDatabase(Path(url.removeprefix("sqlite:")), deadline_s=deadline_s)
     return PostgresDatabase(url, deadline_s=deadline_s)

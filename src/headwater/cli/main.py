@@ -17,6 +17,8 @@ from headwater.cli import (
     events,
     jobs,
     keys,
+    metrics,
+    move,
     operations,
     serve,
     show_settings,
@@ -51,11 +53,13 @@ app.add_typer(keys.app, name="keys")
 app.command()(check.check)
 app.command("settings")(show_settings.show_settings)
 app.command()(operations.operations)
+app.command()(metrics.metrics)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(events.app, name="events")
 app.command()(space.space)
 app.command()(copies.backup)
 app.command()(copies.restore)
+app.add_typer(move.app, name="move")
 
 
 def main() -> None:

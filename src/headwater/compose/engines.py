@@ -38,6 +38,8 @@ def open_database(where: str | Path, replicas: str = "") -> Database:
 
     *replicas* is HEADWATER_DATABASE_REPLICAS.
 
+    One that HEADWATER_DATABASE names may have moved since, or move while it is used.
+
     Raises:
         SettingsError: it names none, or one whose driver is not installed.
     """
@@ -48,9 +50,25 @@ def open_database(where: str | Path, replicas: str = "") -> Database:
             "HEADWATER_DATABASE_REPLICAS: only a PostgreSQL database has replicas; set "
             "HEADWATER_DATABASE to its primary."
         )
+    from headwater.engines.database.following import FollowingDatabase
     from headwater.engines.database.sqlite import SqliteDatabase
 
-    return SqliteDatabase(where if isinstance(where, Path) else sqlite_path(where))
+    if isinstance(where, Path):
+        return SqliteDatabase(where)
+    return FollowingDatabase(SqliteDatabase(sqlite_path(where)), _arrive)
+
+
+async def _arrive(url: str) -> Database:
+    """Open the database at *url*, which rows have moved to."""
+    arrived = _open_postgres(url)
+    from headwater.engines.database.postgres_arriving import PostgresArriving
+
+    arriving = PostgresArriving(url)
+    try:
+        await arriving.finish()
+    finally:
+        await arriving.close()
+    return arrived
 
 
 def _open_postgres(url: str, replicas: str = "") -> Database:

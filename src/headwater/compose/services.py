@@ -55,6 +55,7 @@ async def _serve(settings: Settings, role: str) -> None:
         settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
     codec = "worker" in services
     async with open_core(settings, role, codec=codec) as core:
+        _say_moved(core)
         with _held(core), living(settings.data) as lives:
             if "http" in services:  # a link is printed only by whom it leads to
                 roles.refuse_taken(settings.host, settings.port)
@@ -225,6 +226,12 @@ async def _answering(core: Core, stop: asyncio.Event) -> AsyncIterator[None]:
 def address_of(settings: Settings) -> str:
     """Return the address to type into a browser: the public one, or that on this machine."""
     return settings.public_url or settings.local_address
+
+
+def _say_moved(core: Core) -> None:
+    """Remind of an address that is to be written into the settings."""
+    if getattr(core.database, "has_moved", False):
+        say("The rows have moved: write their new address into HEADWATER_DATABASE.")
 
 
 def say(line: str) -> None:

@@ -27,6 +27,7 @@ HeadwaterError
 ├── StorageFull
 └── Unavailable             an engine failed or is busy; the same call may succeed later
     ├── Overloaded          the encoders are behind: new uploads come later
+    ├── Moved               the rows live in another database by now; nothing was begun here
     ├── BeingMade           what was asked for is on its way, and took longer than one is held
     └── CodecFailed         a codec process died, timed out or broke a limit
         └── CannotContinue  what this generation lacks cannot be made any more: open another
@@ -157,6 +158,10 @@ class Unavailable(HeadwaterError):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class Moved(Unavailable):
+    code = "moved"
 
 
 class BeingMade(Unavailable):

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import anyio
 import sqlalchemy
+from sqlalchemy import text
 from sqlalchemy.engine import CursorResult, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -25,12 +26,19 @@ from sqlalchemy.sql.base import Executable
 
 from headwater.engines.database.port import Parameters
 from headwater.engines.database.prepared import Answer, prepared
-from headwater.model.errors import HeadwaterError, IntegrityViolated, StorageFull, Unavailable
+from headwater.model.errors import (
+    HeadwaterError,
+    IntegrityViolated,
+    Moved,
+    StorageFull,
+    Unavailable,
+)
 
 T = TypeVar("T")
 Result = CursorResult[Any] | Answer
 INLINE_S = 0.002  # what one statement may take of the event loop before it moves to a thread
 STEPS = 4000  # virtual machine steps between two looks at the clock: about a quarter millisecond
+MOVED = 0x6D6F7665  # "move": the file's user_version once its rows live elsewhere
 LOCK_S = 5.0  # only a read during another process's recovery ever waits, and then in a thread
 
 PRAGMAS = (
@@ -54,6 +62,11 @@ def open_raw(path: Path) -> sqlite3.Connection:
     raw.execute("SELECT count(*) FROM sqlite_master").close()  # recovers a log left behind, now
     raw.execute("PRAGMA busy_timeout=0").close()  # from here on nobody waits without saying so
     return raw
+
+
+def is_moved(raw: sqlite3.Connection) -> bool:
+    """Say whether the rows have moved away, at the moment that *raw* is looking at."""
+    return bool(raw.execute("PRAGMA user_version").fetchone()[0] == MOVED)
 
 
 def engine_for(path: Path) -> sqlalchemy.Engine:
@@ -135,6 +148,19 @@ class SqliteConnection:
         finally:
             self._stop_at = math.inf
         return await self._run_in_thread(statement, parameters, take)
+
+    async def begin(self) -> None:
+        """Begin to look at one moment. Raises Moved: the rows are not here any more."""
+        self.raw.execute("BEGIN").close()
+        try:
+            moved = is_moved(self.raw)
+        except sqlite3.Error as error:
+            if not is_busy(error):
+                raise translated(error) from error
+            found = await self._run_in_thread(text("PRAGMA user_version"), None, list)
+            moved = found[0][0] == MOVED
+        if moved:
+            raise Moved("the rows have moved to another database", retry_after_s=1)
 
     def _take(
         self, statement: Executable, parameters: Parameters | None, take: Callable[[Result], T]

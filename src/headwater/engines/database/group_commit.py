@@ -14,9 +14,14 @@ import sqlite3
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
-from headwater.engines.database.connection import SqliteConnection, is_busy, translated
+from headwater.engines.database.connection import (
+    SqliteConnection,
+    is_busy,
+    is_moved,
+    translated,
+)
 from headwater.forces.backoff import jitter, pause_s
-from headwater.model.errors import HeadwaterError, Unavailable
+from headwater.model.errors import HeadwaterError, Moved, Unavailable
 
 GROUP_S = 0.02  # nobody waits longer than this for others to join its flush
 
@@ -123,6 +128,9 @@ class GroupCommit:
                         "another process keeps the database", retry_after_s=1
                     ) from None
             else:
+                if is_moved(self._raw):
+                    self._raw.execute("ROLLBACK").close()
+                    raise Moved("the rows have moved to another database", retry_after_s=1)
                 self._changes_before = self._raw.total_changes
                 return
             attempt += 1

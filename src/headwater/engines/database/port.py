@@ -1,8 +1,9 @@
 """Database: rows, with one writer's transaction at a time per unit of work.
 
 Flow      the runner opens a session per operation → repositories read and write through it.
-Adapters  sqlite.SqliteDatabase (one host), postgres.PostgresDatabase (a fleet); compose picks by
-          HEADWATER_DATABASE.
+Adapters  sqlite.SqliteDatabase (one host), postgres.PostgresDatabase (a fleet),
+          following.FollowingDatabase (the first until its rows move to the second); compose picks
+          by HEADWATER_DATABASE.
 Promises  tests/contracts/test_database.py.
 
 Tables are declared once in schema.py (SQLAlchemy Core); only repository.py files and adapters named

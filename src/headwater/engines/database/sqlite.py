@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.sql.base import Executable
 
+from headwater.engines.database import sqlite_journal
 from headwater.engines.database.connection import (
     Result,
     SqliteConnection,
@@ -108,9 +109,9 @@ class SqliteDatabase:
             raise Unavailable("too many reads at the same time", retry_after_s=1) from None
         try:
             connection = self._idle.pop() if self._idle else await self._open(writes=False)
-            connection.raw.execute("BEGIN").close()
             session = SqliteSession(self, connection)
             try:
+                await connection.begin()
                 yield session
             finally:
                 session.end()
@@ -151,10 +152,14 @@ class SqliteDatabase:
         return f"SQLite {sqlite3.sqlite_version}"
 
     async def backup_to(self, path: str) -> None:
-        await asyncio.to_thread(_copy, self._path, Path(path))
+        await asyncio.to_thread(copy_file, self._path, Path(path))
 
     async def restore_from(self, path: str) -> None:
         await asyncio.to_thread(_take_over, Path(path), self._path)
+
+    async def moved_to(self) -> str | None:
+        """Return the address that the rows have moved to, None while they are here."""
+        return await asyncio.to_thread(sqlite_journal.moved_to, self._path)
 
     async def close(self) -> None:
         self._closed = True
@@ -190,7 +195,7 @@ class SqliteDatabase:
         return self._writers, self._write_connection
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copy in one step, which reads one snapshot; in WAL no writer waits for it."""
     try:
         with (
@@ -199,6 +204,8 @@ def _copy(source: Path, target: Path) -> None:
             closing(sqlite3.connect(draft)) as there,
         ):
             here.backup(there, pages=-1)
+            sqlite_journal.forget(there)  # of the original, which may be on its way elsewhere
+            there.commit()
             there.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
     except sqlite3.Error as error:
         raise translated(error) from error

@@ -1,0 +1,81 @@
+"""Moves: the two stores of one, opened by their addresses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from headwater.compose.engines import database_url, require_driver, sqlite_path
+from headwater.engines.lives import holding
+from headwater.model.errors import SettingsError
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from headwater.engines.database.moving import Leaving
+    from headwater.operations.move_database import Move, Told
+
+
+async def move_database(settings: Settings, url: str, told: "Told") -> "Move | None":
+    """Move all rows to the PostgreSQL at *url*; None if they are there already.
+
+    Raises:
+        SettingsError: the rows are in no SQLite, or *url* names no PostgreSQL.
+        Conflict: somebody else is moving them; or see operations.move_database.
+    """
+    source = await _leaving(settings)
+    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        raise SettingsError("Rows are moved to PostgreSQL: postgresql://USER:PASSWORD@HOST/DB.")
+    require_driver("asyncpg", setting="The address", engine="PostgreSQL", extra="postgres")
+    from headwater.engines.database.postgres_arriving import PostgresArriving
+    from headwater.operations import move_database as moves
+
+    target = PostgresArriving(url)
+    try:
+        with _alone(settings):
+            return await moves.move_database(source, target, url=url, told=told)
+    finally:
+        await target.close()
+
+
+async def abandon_database(settings: Settings) -> None:
+    """End a move of the rows that was begun; they stay where they are."""
+    from headwater.operations import move_database as moves
+
+    source = await _leaving(settings)
+    with _alone(settings):
+        await moves.abandon(source)
+
+
+def without_password(url: str) -> str:
+    """Return *url* as people may see it."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
+
+
+async def _leaving(settings: Settings) -> "Leaving":
+    url = database_url(settings)
+    if not url.startswith("sqlite:"):
+        raise SettingsError(
+            "HEADWATER_DATABASE names PostgreSQL already; from one PostgreSQL to another its own "
+            "replication moves best."
+        )
+    from headwater.engines.database.sqlite import SqliteDatabase
+    from headwater.engines.database.sqlite_leaving import SqliteLeaving
+
+    path = sqlite_path(url)
+    source = SqliteLeaving(path)
+    if await source.moved_to() is None:
+        database = SqliteDatabase(path)
+        await database.migrate()
+        await database.close()
+    return source
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keep out a second mover. Raises Conflict: there is one."""
+    folder = settings.data / "moving"
+    folder.mkdir(exist_ok=True)
+    with holding(folder, alone=True):
+        yield
