@@ -138,6 +138,47 @@ async def test_what_was_recorded_before_the_consumer_came(box: Box) -> None:
     assert seen.bodies == ["early"]
 
 
+async def test_a_new_consumer_begins_with_the_oldest_fact(box: Box) -> None:
+    """In order, whatever others have had; and they get nothing twice."""
+    events, old = box.open_events(), Seen()
+    events.consume("old", ("a", "b"), old)
+    await events.start()
+    for i in range(30):
+        await record(box, events, "ab"[i % 2], str(i))
+    await old.until(lambda bodies: len(bodies) >= 30)
+
+    newer, new = box.open_events(), Seen()
+    newer.consume("new", ("b",), new)
+    await newer.start()
+    for i in range(30, 60):
+        await record(box, newer if i % 3 else events, "ab"[i % 2], str(i))
+
+    await new.until(lambda bodies: len(bodies) >= 30)
+    assert new.bodies == [str(i) for i in range(1, 60, 2)]
+    await old.until(lambda bodies: len(bodies) >= 60)
+    assert old.bodies == [str(i) for i in range(60)]
+
+
+async def test_a_consumer_that_stands_still_delays_only_itself(box: Box) -> None:
+    events, fast, slow, goes_on = box.open_events(), Seen(), Seen(), asyncio.Event()
+
+    async def stand_still(event: Event) -> None:
+        await goes_on.wait()
+        await slow(event)
+
+    events.consume("fast", ("t",), fast)
+    events.consume("slow", ("t",), stand_still)
+    await events.start()
+    for i in range(60):
+        await record(box, events, "t", str(i))
+    await fast.until(lambda bodies: len(bodies) >= 60)
+    assert slow.bodies == []
+
+    goes_on.set()
+    await slow.until(lambda bodies: len(bodies) >= 60)
+    assert fast.bodies == slow.bodies == [str(i) for i in range(60)]
+
+
 async def test_one_process_works_for_a_consumer(box: Box) -> None:
     """Two processes that both could handle an event do not both do it."""
     seen = Seen()

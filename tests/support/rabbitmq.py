@@ -20,6 +20,7 @@ import msgspec
 
 from headwater.engines.entropy import public_id
 from headwater.roles import free_port
+from tests.support.network import HERE, Host
 from tests.support.shared import Started, shared
 
 START_S = 90.0  # five seconds on an idle machine
@@ -34,7 +35,7 @@ MAKE_HOSTS = """
  end || Name <- [{names}]].
 """
 CONF = """
-listeners.tcp.1 = 127.0.0.1:{port}
+listeners.tcp.1 = {address}:{port}
 loopback_users = none
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
@@ -54,22 +55,29 @@ def program(name: str) -> Path:
 class RabbitMQ:
     """A broker that runs below *folder*; *port* is its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port("127.0.0.1")
+    def __init__(self, folder: Path, on: Host = HERE) -> None:
+        """Only its AMQP is heard by other hosts than *on*."""
+        self.on, self.port = on, free_port(HERE.address)
         self.folder = folder
-        self._names, self._distribution = free_port("127.0.0.1"), free_port("127.0.0.1")
+        self._names, self._distribution = free_port(HERE.address), free_port(HERE.address)
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
-    def url(self, host: str) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/{host}"
+    def new_host(self) -> str:
+        """Make a virtual host that nobody has used, and return its URL."""
+        name = public_id()
+        with self.on.entered():
+            _make_hosts(Address(self.port, self.environment), [name])
+        return f"amqp://guest:guest@{self.on.address}:{self.port}/{name}"
 
     def make(self) -> None:
         """Write its files, and start the daemon by which its tools find it.
 
         The broker would start one of its own that leaves its group and outlives it.
         """
-        (self.folder / "rabbitmq.conf").write_text(CONF.format(port=self.port))
+        (self.folder / "rabbitmq.conf").write_text(
+            CONF.format(address=self.on.address, port=self.port)
+        )
         (self.folder / "enabled_plugins").write_text("[].\n")
         self._epmd = self._start("epmd", "-port", str(self._names), "-address", "127.0.0.1")
 
@@ -132,7 +140,7 @@ class RabbitMQ:
         }
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        with (self.folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log, self.on.entered():
             return subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -145,7 +153,7 @@ class RabbitMQ:
 
     def _answers(self) -> bool:
         """Say whether it speaks AMQP: it names its first method, Connection.Start."""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as peer:
+        with suppress(OSError), socket.create_connection((self.on.address, self.port), 1) as peer:
             peer.settimeout(5)
             peer.sendall(b"AMQP\x00\x00\x09\x01")
             return peer.recv(1) == b"\x01"
@@ -159,9 +167,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def server() -> Iterator[RabbitMQ]:
-    """Make and start a broker of one's own, with the virtual host / in it, and end it after."""
-    running = RabbitMQ(_new_folder())
+def server(on: Host = HERE) -> Iterator[RabbitMQ]:
+    """Make and start a broker of one's own, and end it after."""
+    running = RabbitMQ(_new_folder(), on)
     try:
         running.make()
         running.start()
@@ -202,7 +210,7 @@ def _new_folder() -> Path:
 
 
 def _hosts(broker: Address) -> Iterator[str]:
-    """Make HOSTS at once: the tool that asks the broker takes a second to start."""
+    """Make several at once: the tool that asks the broker takes a second to start."""
     while True:
         names = [public_id() for _ in range(HOSTS)]
         _make_hosts(broker, names)

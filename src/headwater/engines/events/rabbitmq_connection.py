@@ -89,7 +89,7 @@ class Link:
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = list(addresses)
         self._connection: AbstractConnection | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[AbstractConnection] | None = None
 
     async def channel(self, *, prefetch: int = 1) -> AbstractChannel:
         """Open a channel whose publications are confirmed or raise. Raises Unavailable."""
@@ -110,6 +110,12 @@ class Link:
         return f"RabbitMQ {says['version']!s}"
 
     async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        await self._drop()
+
+    async def _drop(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             with suppress(Unavailable), translated():
@@ -117,21 +123,26 @@ class Link:
                     await connection.close()
 
     async def _connected(self) -> AbstractConnection:
-        async with self._opening:
-            if self._connection is None or self._connection.is_closed:
-                self._connection = await self._connect()
+        """Return the connection; those who find it lost wait for one try together."""
+        if self._connection is not None and self._connection.connected.is_set():
             return self._connection
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._connect())
+        return await asyncio.shield(self._opening)
 
     async def _connect(self) -> AbstractConnection:
-        """Try each host once; the one that answered first last time comes first."""
+        """Try each host once; the one that answered last time comes first."""
+        await self._drop()
         refused: Exception | None = None
         for address in tuple(self._addresses):
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    return await aio_pika.connect(address)
+                    self._connection = await aio_pika.connect(address)
             except (AMQPError, AMQPException, OSError, TimeoutError) as error:
                 refused = error
                 self._addresses.append(self._addresses.pop(0))
+            else:
+                return self._connection
         assert refused is not None
         raise refused
 
