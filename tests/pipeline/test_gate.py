@@ -13,6 +13,7 @@ from headwater.model.actor import SYSTEM
 from headwater.model.errors import Overloaded, StorageFull, Unavailable
 from headwater.model.ids import VideoId
 from headwater.model.job import Job, JobKind
+from headwater.model.process import Process
 from headwater.model.upload import Upload
 from headwater.model.video import VideoState
 from headwater.pipeline import gate, jobs_repository
@@ -30,7 +31,7 @@ METADATA = {"filename": "harbour.mp4"}
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    async with system(tmp_path, queue_age_s=WAIT_S, free_floor_bytes=0, encoders=2) as opened:
+    async with system(tmp_path, queue_age_s=WAIT_S, free_floor_bytes=0) as opened:
         yield opened
 
 
@@ -45,6 +46,21 @@ async def queue(core: Core, kind: JobKind, *, since_s: float = 0.0) -> VideoId:
     return video.id
 
 
+def process_of(name: str, *, encoders: int) -> Process:
+    return Process(
+        id=name,
+        role="worker",
+        host=name,
+        folder="",
+        version="",
+        build="",
+        encoders=encoders,
+        store="",
+        alone=False,
+        started_at=0.0,
+    )
+
+
 def gate_of(core: Core, *, wait_s: float = WAIT_S, floor_bytes: int = 0) -> Gate:
     """Open a gate that nobody has asked yet."""
     return Gate(
@@ -53,7 +69,6 @@ def gate_of(core: Core, *, wait_s: float = WAIT_S, floor_bytes: int = 0) -> Gate
         clock=core.clock,
         limits=Limits(wait_s=wait_s, floor_bytes=floor_bytes),
         expires_s=core.settings.upload_expires_s,
-        encoders=2,
     )
 
 
@@ -95,7 +110,7 @@ async def test_what_has_begun_goes_on(core: Core) -> None:
 
 
 async def test_many_young_ones_are_a_long_wait_too(core: Core) -> None:
-    """Nobody has waited yet, but two encoders need a second for each of these."""
+    """Nobody has waited yet, but each of these needs a second."""
     for _ in range(8):
         await queue(core, JobKind.PLAN)
 
@@ -104,6 +119,19 @@ async def test_many_young_ones_are_a_long_wait_too(core: Core) -> None:
     assert admission.level is Level.LATER
     assert admission.load.plans == 8
     assert admission.load.wait_s >= 4 * gate.FIRST_PLAN_S
+
+
+async def test_encoders_are_those_of_all_who_live(core: Core) -> None:
+    """Four times as many serve four times as fast; who has fallen silent serves nobody."""
+    for name, encoders in (("one", 1), ("three", 3)):
+        process = process_of(name, encoders=encoders)
+        await core.ask("processes.announce", process=process)
+    await queue(core, JobKind.PLAN)
+
+    load = (await gate_of(core).look()).load
+
+    assert load.encoders == 4
+    assert load.each_s == gate.FIRST_PLAN_S / 4
 
 
 async def test_plans_are_as_long_as_they_were_lately(core: Core) -> None:
@@ -171,7 +199,6 @@ async def test_it_measures_once_a_second_whoever_asks(core: Core) -> None:
         clock=clock,
         limits=Limits(wait_s=WAIT_S, floor_bytes=0),
         expires_s=3600,
-        encoders=2,
     )
     first = await asked.look()
     await queue(core, JobKind.PLAN, since_s=WAIT_S + 1)
@@ -180,6 +207,16 @@ async def test_it_measures_once_a_second_whoever_asks(core: Core) -> None:
     clock.at += gate.FRESH_S + 0.1
 
     assert (await asked.look()).level is Level.LATER
+
+
+async def test_a_rush_between_two_measures_is_counted(core: Core) -> None:
+    """Each who passes is ahead of the next, though no row tells of it yet."""
+    rushed = gate_of(core, wait_s=4 * gate.FIRST_PLAN_S)
+    for _ in range(4):
+        await rushed.require_open()
+
+    with pytest.raises(Overloaded):
+        await rushed.require_open()
 
 
 async def test_warm_up_waits_while_uploads_do(core: Core, media: Media) -> None:

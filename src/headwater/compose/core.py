@@ -1,6 +1,5 @@
 """The core: every engine opened, the runner over them, and what use cases are given."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -153,7 +152,6 @@ def services_of(
             clock=clock,
             limits=Limits(wait_s=settings.queue_age_s, floor_bytes=settings.free_floor_bytes),
             expires_s=settings.upload_expires_s,
-            encoders=settings.encoders or os.cpu_count() or 1,
         ),
         "part_signer": getattr(blobs, "parts", None),
         "upload_limits": UploadLimits(

@@ -9,6 +9,7 @@ import contextlib
 import heapq
 
 import anyio
+import msgspec
 
 from headwater.engines.blobs.port import Blobs, blob_key
 from headwater.engines.clock import Clock
@@ -52,11 +53,10 @@ class Gate:
         clock: Clock,
         limits: Limits,
         expires_s: float,
-        encoders: int,
     ) -> None:
-        """*encoders* are those of one worker; uploads that move are given *expires_s* more."""
+        """Uploads that move are given *expires_s* more."""
         self._units, self._blobs, self._clock = units, blobs, clock
-        self._limits, self._expires_s, self._encoders = limits, expires_s, encoders
+        self._limits, self._expires_s = limits, expires_s
         self._decided: Admission | None = None
         self._measured_at = 0.0
         self._turn = anyio.Lock()
@@ -72,7 +72,7 @@ class Gate:
             return self._decided
 
     async def require_open(self) -> None:
-        """Pass if new uploads are taken.
+        """Pass if new uploads are taken; whoever passes is counted as coming.
 
         Raises:
             Overloaded: those before it keep the encoders busy; it says when to come back.
@@ -82,6 +82,8 @@ class Gate:
         admission = await self.look()
         if admission.level is Level.LATER:
             raise self._refusal(admission)
+        load = msgspec.structs.replace(admission.load, coming=admission.load.coming + 1)
+        self._decided = decide(load, self._limits, before=admission)  # until it is measured
 
     async def again_s(self) -> float | None:
         """Return in how many seconds new uploads may be taken again, None if they are now."""
@@ -124,13 +126,13 @@ class Gate:
             coming = await load_repository.count_coming(
                 session, now=now, within_s=self._limits.wait_s, expires_s=self._expires_s
             )
-            workers = await load_repository.count_workers(session, now=now)
+            encoders = await load_repository.live_encoders(session, now=now)
         return Load(
             waiting_s=0.0 if since is None else max(0.0, now - since),
             plans=waiting[JobKind.PLAN],
             coming=coming,
             plan_s=FIRST_PLAN_S if plan_s is None else plan_s,
-            encoders=self._encoders * max(1, workers),
+            encoders=encoders,
             free_bytes=free_bytes or 0,
             store_answers=free_bytes is not None,
             jobs={kind.value: count for kind, count in waiting.items()},

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, func, not_, select
 from sqlalchemy.sql import ColumnElement
 
 from headwater.engines.database.port import Session
-from headwater.engines.database.schema import jobs, uploads, videos
+from headwater.engines.database.schema import jobs, processes, uploads, videos
 from headwater.model.job import JobKind, JobState
 
 MOST_COUNTED = 5000
@@ -75,12 +75,10 @@ async def count_coming(session: Session, *, now: float, within_s: float, expires
     return int(row["n"]) if row else 0
 
 
-async def count_workers(session: Session, *, now: float) -> int:
-    """Return how many workers hold work now."""
-    held = select(func.count(jobs.c.leased_by.distinct()).label("n")).where(
-        jobs.c.state == JobState.LEASED, jobs.c.leased_until > now
-    )
-    row = await session.row(held)
+async def live_encoders(session: Session, *, now: float) -> int:
+    """Return how many codec processes all workers that live run at once."""
+    living = select(func.coalesce(func.sum(processes.c.encoders), 0).label("n"))
+    row = await session.row(living.where(processes.c.until > now))
     return int(row["n"]) if row else 0
 
 

@@ -1,0 +1,197 @@
+"""Uploads at three times what the encoders can take: the queue stays short, playback as it was.
+
+The whole lasts ten minutes; the sample a few seconds, in which too little is fetched to judge the
+slowest percent of it.
+"""
+
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from headwater.compose.core import open_core
+from headwater.settings import load
+from tests.drills.books import Books
+from tests.drills.crowd import Crowd, sampled
+from tests.drills.player import Player
+from tests.drills.sample import WHOLE
+from tests.support.clips import AAC, CLOSED, H264, make_clip, run
+from tests.support.server import EMAIL, PASSWORD, Server, serving
+from tests.support.system import add_member, quick_passwords
+
+pytestmark = pytest.mark.anyio
+
+TIMES = 3.0  # what the encoders can take
+CALM_S, OVERLOAD_S = (60.0, 600.0) if WHOLE else (2.5, 5.0)
+WAIT_S = 15 if WHOLE else 2  # the setting under test
+SLACK_S = 3.0  # a measure may be a second old, and a job wait for a worker's next look
+WATCHED_PER_S = 25.0
+SAMPLED_S = 0.25
+MOST_SLOWER = 1.5
+READY_S = 1200.0 if WHOLE else 60.0
+MEMBERS = 8  # an account may create ten uploads a second
+
+
+@pytest.fixture
+async def keys(tmp_path: Path) -> list[str]:
+    """Accounts on the folder the server will open, and a key of each, the owner's first."""
+    emails = [EMAIL, *(f"member{number}@example.org" for number in range(MEMBERS))]
+    settings = load(data=tmp_path / "data")
+    async with open_core(settings, passwords=quick_passwords()) as core:
+        await core.ask("accounts.make_owner", email=EMAIL, password=PASSWORD)
+        for email in emails[1:]:
+            await add_member(core, email)
+        return [
+            (await core.ask("keys.create", name="crowd", email=email)).token for email in emails
+        ]
+
+
+@pytest.fixture
+def server(tmp_path: Path, keys: list[str]) -> Iterator[Server]:
+    assert keys
+    settings = {"encoders": "1", "queue_age_s": str(WAIT_S)}
+    with serving(tmp_path / "data", owner=False, **settings) as server:
+        yield server
+
+
+def short_clip(folder: Path) -> bytes:
+    """Return two seconds that cannot be copied, so that making them playable takes an encode."""
+    path = folder / "short.mp4"
+    picture = "testsrc2=size=320x240:rate=15:duration=2"
+    tone = "sine=frequency=300:sample_rate=48000:duration=2"
+    sources = ("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone)
+    run(*sources, *H264, "-pix_fmt", "yuv444p", *CLOSED, *AAC, str(path))
+    return path.read_bytes()
+
+
+def gauge(server: Server, name: str) -> float:
+    text = httpx.get(server.metrics_url).raise_for_status().text
+    samples = (s for f in text_string_to_metric_families(text) for s in f.samples)
+    return next(sample.value for sample in samples if sample.name == name)
+
+
+def p99_ms(seconds: list[float]) -> float:
+    return sorted(seconds)[int(0.99 * len(seconds))] * 1000
+
+
+def plans_done(books: Books) -> int:
+    [row] = books.rows("select count(*) as n from jobs where kind = 'plan' and state = 'done'")
+    return int(row["n"])
+
+
+async def test_three_times_too_many_uploads(
+    server: Server, keys: list[str], clips: Path, tmp_path: Path
+) -> None:
+    """Who is admitted waits no longer than the setting says, and becomes ready; who is not is told
+    when to come back. What exists is played as before.
+    """
+    books = Books(server.data)
+    content = short_clip(tmp_path)
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as http:
+        watched = Crowd(http, keys, make_clip("h264_10fps", clips).read_bytes())
+        await watched.keep_busy(1, 0.01)
+        await _until_all_ready(books)
+        pieces = await _pieces(server, keys[0], watched.people[0].video)
+
+        calm = Crowd(http, keys, content)
+        capacity = await _calm(calm, pieces, books)
+        crowd = Crowd(http, keys, content)
+        before = plans_done(books)
+        ages, admissions = await _overload(crowd, pieces, server, TIMES * capacity)
+        done = plans_done(books) - before
+        await _until_all_ready(books)
+
+    admitted = [person for person in crowd.people if person.video]
+    told = [person for person in crowd.people if person.told_s]
+    waits = [
+        row["wait_s"]
+        for row in books.rows(
+            "select served_at - created_at as wait_s from jobs where kind = 'plan'"
+        )
+    ]
+    slower = p99_ms(crowd.fetched_s) / p99_ms(calm.fetched_s)
+    lines = {
+        "the encoders make playable": f"{capacity:.1f}/s",
+        "people came": f"{len(crowd.people)} in {OVERLOAD_S:.0f} s, {TIMES * capacity:.1f}/s",
+        "admitted, all ready": f"{len(admitted)}",
+        "made playable meanwhile": f"{done / OVERLOAD_S:.1f}/s",
+        "told to come later": f"{len(told)} people, {sum(len(p.told_s) for p in told)} times",
+        "of those admitted in the end": f"{sum(bool(p.video) for p in told)}",
+        "queue age, most": f"{max(ages):.1f} s of {WAIT_S} s",
+        "wait to begin, most": f"{max(waits):.1f} s",
+        "admission changed": f"{sum(a != b for a, b in pairwise(admissions))} times",
+        "playback p99, calm": f"{p99_ms(calm.fetched_s):.1f} ms of {len(calm.fetched_s)}",
+        "playback p99, overload": f"{p99_ms(crowd.fetched_s):.1f} ms of {len(crowd.fetched_s)}",
+        "ratio": f"{slower:.2f}",
+        "surprises": f"{sum(crowd.surprises.values())}",
+    }
+    sys.stdout.write("\n" + "".join(f"{name:30} {value}\n" for name, value in lines.items()))
+
+    assert not crowd.surprises
+    assert told
+    assert max(ages) <= WAIT_S + SLACK_S
+    assert max(waits) <= WAIT_S + SLACK_S
+    ready = {row["id"] for row in books.rows("select id from videos where state = 'ready'")}
+    assert {person.video for person in admitted} <= ready
+    assert slower <= MOST_SLOWER or not WHOLE
+
+
+async def _pieces(server: Server, key: str, video: str) -> list[str]:
+    """Return what of *video*, once ready, is watched all the time."""
+    async with httpx.AsyncClient(
+        base_url=server.url, headers={"Authorization": f"Bearer {key}"}
+    ) as http:
+        changed = await http.patch(f"/api/v1/videos/{video}", json={"visibility": "public"})
+        changed.raise_for_status()
+    return Player(server, video).pieces
+
+
+async def _calm(crowd: Crowd, pieces: list[str], books: Books) -> float:
+    """Keep the encoder busy and no more; return how many a second it makes playable."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(crowd.watch, pieces, WATCHED_PER_S)
+        before, began = plans_done(books), time.monotonic()
+        await crowd.keep_busy(3, CALM_S)
+        capacity = (plans_done(books) - before) / (time.monotonic() - began)
+        group.cancel_scope.cancel()
+    assert not crowd.surprises
+    return capacity
+
+
+async def _overload(
+    crowd: Crowd, pieces: list[str], server: Server, rate: float
+) -> tuple[list[float], list[float]]:
+    """Let *rate* people a second come; return queue ages and what was admitted, as they changed."""
+    ages: list[float] = []
+    admissions: list[float] = []
+
+    def asked(name: str) -> Callable[[], Awaitable[float]]:
+        async def ask() -> float:
+            return await anyio.to_thread.run_sync(gauge, server, name)
+
+        return ask
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(crowd.watch, pieces, WATCHED_PER_S)
+        group.start_soon(sampled, asked("headwater_queue_age_seconds"), SAMPLED_S, ages)
+        group.start_soon(sampled, asked("headwater_admission"), SAMPLED_S, admissions)
+        await crowd.arrive(rate, OVERLOAD_S)
+        group.cancel_scope.cancel()
+    return ages, admissions
+
+
+async def _until_all_ready(books: Books) -> None:
+    """Wait until nothing that was uploaded whole is still being made."""
+    making = "select count(*) as n from videos where state in ('processing', 'playable')"
+    with anyio.fail_after(READY_S):
+        while True:
+            if not books.rows(making)[0]["n"]:
+                return
+            await anyio.sleep(0.2)
