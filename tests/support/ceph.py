@@ -23,6 +23,7 @@ import httpx
 
 from headwater.engines.entropy import public_id
 from headwater.roles import free_port
+from tests.support.network import HERE, Host
 from tests.support.shared import Started
 
 START_S = 60.0
@@ -83,7 +84,7 @@ rgw_dns_name = localhost
 """
 GATEWAY = """
 [client.rgw{number}]
-rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+rgw_frontends = beast endpoint={address}:{port} tcp_nodelay=1
 rgw_data = {folder}/rgw{number}
 """
 
@@ -92,9 +93,16 @@ class Ceph:
     """A cluster; its processes are known by name: "mon", "osd0", "rgw0" and so on."""
 
     def __init__(
-        self, folder: Path, *, store: str = "memstore", osds: int = 1, gateways: int = 1
+        self,
+        folder: Path,
+        *,
+        store: str = "memstore",
+        osds: int = 1,
+        gateways: int = 1,
+        on: Host = HERE,
     ) -> None:
-        self.folder = folder
+        """Only its gateways listen for other hosts than *on*."""
+        self.folder, self.on = folder, on
         self.ports = [free_port("127.0.0.1") for _ in range(gateways)]
         self._osds = osds
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -109,7 +117,7 @@ class Ceph:
             old_monitor=free_port("127.0.0.1"),
         )
         for number, port in enumerate(self.ports):
-            conf += GATEWAY.format(number=number, port=port, folder=folder)
+            conf += GATEWAY.format(number=number, address=on.address, port=port, folder=folder)
             (folder / f"rgw{number}").mkdir()
         (folder / "mon").mkdir()
         (folder / "ceph.conf").write_text(conf)
@@ -124,7 +132,7 @@ class Ceph:
         return [process.pid for process in self._processes.values()]
 
     def endpoint(self, gateway: int = 0) -> str:
-        return f"http://127.0.0.1:{self.ports[gateway]}"
+        return f"http://{self.on.address}:{self.ports[gateway]}"
 
     def make(self) -> None:
         """Make and start everything; once."""
@@ -146,7 +154,7 @@ class Ceph:
     def start(self, *names: str) -> None:
         for name in names:
             program, *words = self._command(name)
-            with (self.folder / f"{name}.out").open("ab") as out:
+            with (self.folder / f"{name}.out").open("ab") as out, self.on.entered():
                 self._processes[name] = subprocess.Popen(
                     [program, *words, "-c", self.folder / "ceph.conf", "-f"],
                     stdin=subprocess.DEVNULL,
@@ -220,15 +228,16 @@ class Ceph:
     def _done(self, program: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
         # monmaptool alone takes no configuration
         conf = [] if program == "monmaptool" else ["-c", str(self.folder / "ceph.conf")]
-        return subprocess.run(
-            [program, *conf, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            cwd="/",
-            timeout=START_S,
-        )
+        with self.on.entered():
+            return subprocess.run(
+                [program, *conf, *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                text=True,
+                cwd="/",
+                timeout=START_S,
+            )
 
     def _until(self, is_so: Callable[[], bool], name: str) -> None:
         deadline = time.monotonic() + START_S
@@ -251,10 +260,12 @@ def _answers(address: str) -> bool:
 
 
 @contextmanager
-def cluster(*, store: str = "memstore", osds: int = 1, gateways: int = 1) -> Iterator[Ceph]:
+def cluster(
+    *, store: str = "memstore", osds: int = 1, gateways: int = 1, on: Host = HERE
+) -> Iterator[Ceph]:
     """Make and start a cluster, and end it after."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-ceph-"))
-    running = Ceph(folder, store=store, osds=osds, gateways=gateways)
+    running = Ceph(folder, store=store, osds=osds, gateways=gateways, on=on)
     try:
         running.make()
         yield running

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.balancer import balancing
+from tests.support.network import HERE, Host
 from tests.support.server import EMAIL, PASSWORD, Door, Server
 
 API, WORKER, SCHEDULER = "api", "worker", "scheduler"
@@ -21,8 +22,8 @@ OWNER = {"owner_email": EMAIL, "owner_password": PASSWORD}
 class Deployment(Door):
     """Processes of one installation; people come in by its own address."""
 
-    def __init__(self, processes: Sequence[Server]) -> None:
-        super().__init__()
+    def __init__(self, processes: Sequence[Server], on: Host = HERE) -> None:
+        super().__init__(on)
         self.processes = list(processes)
 
     @property
@@ -34,9 +35,9 @@ class Deployment(Door):
 
 
 @contextmanager
-def running(processes: Sequence[Server]) -> Iterator[Deployment]:
-    """Run *processes*, which are started at once, behind one address."""
-    deployment = Deployment(processes)
+def running(processes: Sequence[Server], door: Host = HERE) -> Iterator[Deployment]:
+    """Run *processes*, which are started at once, behind one address at the *door*."""
+    deployment = Deployment(processes, door)
     try:
         with ThreadPoolExecutor(len(processes)) as pool, ExitStack() as stack:
             for one in processes:
@@ -67,15 +68,17 @@ def one_host(folder: Path, database: str, **settings: str) -> Iterator[Deploymen
 
 
 @contextmanager
-def fleet(folder: Path, **settings: str) -> Iterator[Deployment]:
-    """Two apis, two workers and a scheduler, each as if on a machine of its own."""
+def fleet(
+    folder: Path, *, on: Sequence[Host] = (HERE,) * 5, door: Host = HERE, **settings: str
+) -> Iterator[Deployment]:
+    """Two apis, two workers and a scheduler, each *on* a machine of its own, or as if."""
     roles = (API, API, WORKER, WORKER, SCHEDULER)
     machines = [folder / f"{role}{n}" for n, role in enumerate(roles)]
     for machine in machines:
         machine.mkdir()
     processes = [
-        Server(machine / "data", OWNER | settings, role)
-        for machine, role in zip(machines, roles, strict=True)
+        Server(machine / "data", OWNER | settings, role, on=host)
+        for machine, role, host in zip(machines, roles, on, strict=True)
     ]
-    with running(processes) as deployment:
+    with running(processes, door) as deployment:
         yield deployment

@@ -1,7 +1,7 @@
 """A network of the tests' own: hosts that can be cut off from one another.
 
 Flow      network("primary", "api") makes a namespace for each host and one that joins them; in
-          entered(host) what this thread opens or starts is on that host; cut() and isolate() drop
+          host.entered() what this thread opens or starts is on that host; cut() and isolate() drop
           packets without a word, as a broken line does; heal() mends them all.
 Promises  this machine's own network is untouched, and nothing outlives the block. Needs root.
 """
@@ -9,13 +9,25 @@ Promises  this machine's own network is untouched, and nothing outlives the bloc
 import ctypes
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 from headwater.engines.entropy import public_id
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a server of the tests runs: it listens on *address*, and is started in entered()."""
+
+    address: str = "127.0.0.1"
+    entered: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+HERE = Host()  # this machine
 
 
 class Network:
@@ -25,11 +37,11 @@ class Network:
         self._run = f"hw{public_id()[:6].replace('_', 'x').replace('-', 'y')}"
         self._addresses = {host: f"10.77.0.{number}" for number, host in enumerate(hosts, 1)}
 
-    def address(self, host: str) -> str:
-        return self._addresses[host]
+    def host(self, name: str) -> Host:
+        return Host(self._addresses[name], lambda: self._entered(name))
 
     @contextmanager
-    def entered(self, host: str) -> Iterator[None]:
+    def _entered(self, host: str) -> Iterator[None]:
         """Be on *host* while the block runs: this thread's sockets, and processes it starts."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         there = os.open(f"/run/netns/{self._space(host)}", os.O_RDONLY | os.O_CLOEXEC)

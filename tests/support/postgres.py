@@ -2,7 +2,7 @@
 
 Flow      server() makes a cluster below a temporary folder and starts it; database() makes a
           database in it, already migrated or empty, and drops it after.
-Promises  nothing outlives the block; it listens on a free port of this machine and nowhere else.
+Promises  nothing outlives the block; it listens on a free port of its host and nowhere else.
 """
 
 import os
@@ -18,6 +18,7 @@ from typing import Any
 
 from headwater.engines.entropy import public_id
 from headwater.roles import free_port
+from tests.support.network import HERE, Host
 
 START_S = 30.0
 POLL_S = 0.02
@@ -31,12 +32,16 @@ INITDB = (
     "--no-sync",
 )
 CONF = """
-listen_addresses = '127.0.0.1'
+listen_addresses = '{address}'
 unix_socket_directories = '{folder}'
 port = {port}
 shared_buffers = 32MB
 max_connections = 200
 fsync = off  # a test kills processes, not machines
+"""
+
+HBA = """
+host all,replication all samenet trust
 """
 
 
@@ -54,8 +59,8 @@ def _version(program: Path) -> int:
 class Postgres:
     """A server that runs; *port* is its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port("127.0.0.1")
+    def __init__(self, folder: Path, on: Host = HERE) -> None:
+        self.on, self.port = on, free_port(HERE.address)
         self._folder = folder
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +72,7 @@ class Postgres:
         )
 
     def url(self, database: str) -> str:
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}@{self.on.address}:{self.port}/{database}"
 
     @property
     def log(self) -> str:
@@ -76,12 +81,14 @@ class Postgres:
     def make(self, conf: str = "") -> None:
         """Make the cluster; *conf* goes behind what every test's server has."""
         self._run("initdb", "-D", self._data, "-U", USER, *INITDB)
-        conf = CONF.format(folder=self._folder, port=self.port) + conf
+        conf = CONF.format(folder=self._folder, address=self.on.address, port=self.port) + conf
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(conf)
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.write(HBA)
 
     def start(self) -> None:
-        with (self._folder / "log").open("ab") as log:
+        with (self._folder / "log").open("ab") as log, self.on.entered():
             self._process = subprocess.Popen(
                 [programs() / "postgres", "-D", self._data],
                 stdin=subprocess.DEVNULL,
@@ -133,7 +140,7 @@ class Postgres:
         return []
 
     def _is_ready(self) -> bool:
-        asked = [programs() / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        asked = [programs() / "pg_isready", "-q", "-h", self.on.address, "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
 
     def _run(self, program: str, *words: str | Path) -> str:

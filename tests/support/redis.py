@@ -17,6 +17,7 @@ from pathlib import Path
 from shutil import rmtree, which
 
 from headwater.roles import free_port
+from tests.support.network import HERE, Host
 
 START_S = 30.0
 POLL_S = 0.01
@@ -26,8 +27,8 @@ DATABASES = 4096
 class Redis:
     """A server that runs; *port* is its own. With *keeps*, every write is on disk at once."""
 
-    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
-        self.port = free_port("127.0.0.1")
+    def __init__(self, folder: Path, *, keeps: bool = False, on: Host = HERE) -> None:
+        self.on, self.port = on, free_port(HERE.address)
         self._folder, self._keeps = folder, keeps
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = itertools.count(1)
@@ -37,14 +38,15 @@ class Redis:
         return self.url(next(self._databases))
 
     def url(self, database: int = 0) -> str:
-        return f"redis://127.0.0.1:{self.port}/{database}"
+        return f"redis://{self.on.address}:{self.port}/{database}"
 
     def start(self) -> None:
         program = which("redis-server")
         assert program, "redis-server is missing; tools/test_programs.sh installs it"
         options = {
             "port": self.port,
-            "bind": "127.0.0.1",
+            "bind": self.on.address,
+            "protected-mode": "no",
             "dir": self._folder,
             "databases": DATABASES,
             "save": "",
@@ -53,7 +55,7 @@ class Redis:
             "loglevel": "warning",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        with (self._folder / "log").open("ab") as log:
+        with (self._folder / "log").open("ab") as log, self.on.entered():
             self._process = subprocess.Popen(
                 [program, *words],
                 stdin=subprocess.DEVNULL,
@@ -88,7 +90,7 @@ class Redis:
 
     def say(self, *words: str) -> bytes:
         """Send one command to database 0 and return the start of what is answered, as it came."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5.0) as line:
+        with socket.create_connection((self.on.address, self.port), timeout=5.0) as line:
             line.sendall(" ".join(words).encode() + b"\r\n")
             return line.recv(65536)
 
@@ -103,10 +105,10 @@ class Redis:
 
 
 @contextmanager
-def server(*, keeps: bool = False) -> Iterator[Redis]:
+def server(*, keeps: bool = False, on: Host = HERE) -> Iterator[Redis]:
     """Start a server, and end it after."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-redis-"))
-    running = Redis(folder, keeps=keeps)
+    running = Redis(folder, keeps=keeps, on=on)
     try:
         running.start()
         yield running

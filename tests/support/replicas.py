@@ -6,11 +6,12 @@ Promises  nothing outlives the block; a step has happened when its function retu
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
+from tests.support.network import HERE, Host
 from tests.support.postgres import USER, Postgres
 from tests.support.waiting import until
 
@@ -27,10 +28,10 @@ hot_standby_feedback = on
 class Server(Postgres):
     """One of a cluster; *name* is what synchronous_standby_names calls it."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, on: Host = HERE) -> None:
         folder.mkdir()
         folder.chmod(0o777)
-        super().__init__(folder)
+        super().__init__(folder, on)
         self.name = name
 
     def copy_from(self, primary: "Server") -> None:
@@ -39,7 +40,7 @@ class Server(Postgres):
             *("pg_basebackup", "-d", primary.url("postgres"), "-D", self._data),
             *("-R", "-X", "stream", "-c", "fast", "--no-sync"),
         )
-        self._say(f"port = {self.port}\nunix_socket_directories = '{self._folder}'\n")
+        self._say(self._own)
         self._follow(primary)
 
     def follow(self, primary: "Server") -> None:
@@ -72,7 +73,7 @@ class Server(Postgres):
             *("pg_rewind", "-D", self._data, "--no-sync", "-R"),
             *("--source-server", f"{primary.url('postgres')}"),
         )
-        self._say(f"port = {self.port}\nunix_socket_directories = '{self._folder}'\n")
+        self._say(self._own)
         self._follow(primary)
         self.start()
 
@@ -84,8 +85,17 @@ class Server(Postgres):
     def _follow(self, primary: "Server") -> None:
         self._say(f"primary_conninfo = '{self._source(primary)}'\n")
 
+    @property
+    def _own(self) -> str:
+        """What a copy of another's folder still says of the other."""
+        return (
+            f"listen_addresses = '{self.on.address}'\nport = {self.port}\n"
+            f"unix_socket_directories = '{self._folder}'\n"
+        )
+
     def _source(self, primary: "Server") -> str:
-        return f"host=127.0.0.1 port={primary.port} user={USER} application_name={self.name}"
+        at = f"host={primary.on.address} port={primary.port}"
+        return f"{at} user={USER} application_name={self.name}"
 
     def _say(self, conf: str) -> None:
         with (self._data / "postgresql.auto.conf").open("a") as file:
@@ -95,10 +105,10 @@ class Server(Postgres):
 class Cluster:
     """A primary and its replicas, as they began."""
 
-    def __init__(self, folder: Path, replicas: int) -> None:
-        self.primary = Server(folder / "p", "p")
-        self.replicas = [Server(folder / f"r{i}", f"r{i}") for i in range(1, replicas + 1)]
-        self.all = [self.primary, *self.replicas]
+    def __init__(self, folder: Path, on: Sequence[Host]) -> None:
+        names = ("p", *(f"r{i}" for i in range(1, len(on))))
+        self.all = [Server(folder / name, name, host) for name, host in zip(names, on, strict=True)]
+        self.primary, *self.replicas = self.all
 
     def start(self) -> None:
         self.primary.make(CONF)
@@ -110,7 +120,7 @@ class Cluster:
 
     def url(self, database: str) -> str:
         """Return HEADWATER_DATABASE: every host, whichever is the primary."""
-        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.all)
+        hosts = ",".join(f"{server.on.address}:{server.port}" for server in self.all)
         return f"postgresql://{USER}@{hosts}/{database}"
 
     def replicas_url(self, database: str) -> str:
@@ -135,11 +145,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(replicas: int) -> Iterator[Cluster]:
-    """Make and start a primary with *replicas*, and end all of them after."""
+def cluster(replicas: int, on: Sequence[Host] = ()) -> Iterator[Cluster]:
+    """Make and start a primary with *replicas*, each *on* its host, and end all of them after."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-cluster-"))
     folder.chmod(0o777)
-    made = Cluster(folder, replicas)
+    made = Cluster(folder, on or [HERE] * (1 + replicas))
     try:
         made.start()
         yield made

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 
 from headwater.roles import free_port
+from tests.support.network import HERE, Host
 
-HOST = "127.0.0.1"
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
 START_S = 30.0
 STOP_S = 20.0
@@ -30,8 +30,9 @@ SETUP = re.compile(r"/setup\?token=([\w-]+)")
 class Door:
     """Where people come in: one process, or whatever stands before several."""
 
-    def __init__(self) -> None:
-        self.url = f"http://{HOST}:{free_port(HOST)}"
+    def __init__(self, on: Host = HERE) -> None:
+        self.on = on
+        self.url = f"http://{on.address}:{free_port(HERE.address)}"
         self._cookies: dict[str, str] = {}
 
     @property
@@ -54,17 +55,25 @@ class Server(Door):
     """One process on *data*; it can be stopped or killed and started again on the same folder."""
 
     def __init__(
-        self, data: Path, settings: dict[str, str], role: str = "all", *, name: str = ""
+        self,
+        data: Path,
+        settings: dict[str, str],
+        role: str = "all",
+        *,
+        name: str = "",
+        on: Host = HERE,
     ) -> None:
         """*name* tells it from others on the same folder."""
-        super().__init__()
+        super().__init__(on)
         self.data, self.role = data, role
-        self.internal_url = f"http://{HOST}:{free_port(HOST)}"
+        self.internal_url = f"http://{on.address}:{free_port(HERE.address)}"
         self._log = data.parent / f"{name or data.name}.log"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")},  # noqa: TID251
             "HEADWATER_DATA": str(data),
+            "HEADWATER_HOST": on.address,
             "HEADWATER_PORT": self.url.rpartition(":")[2],
+            "HEADWATER_INTERNAL_HOST": on.address,
             "HEADWATER_INTERNAL_PORT": self.internal_url.rpartition(":")[2],
             **{f"HEADWATER_{name.upper()}": value for name, value in settings.items()},
         }
@@ -101,7 +110,7 @@ class Server(Door):
     def start(self) -> None:
         """Start and wait until it answers that it is ready."""
         command = [str(Path(sys.executable).with_name("headwater")), "serve", "--role", self.role]
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, self.on.entered():
             self._process = subprocess.Popen(
                 command,
                 env=self._environment,
