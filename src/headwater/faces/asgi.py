@@ -70,6 +70,7 @@ def create_app(
         clock=faces.clock,
         proxies=TrustedProxies(trusted_proxies),
         is_https=faces.is_https,
+        part_origin=faces.blobs.part_origin,
     )
     return Positions(app, faces) if faces.has_replicas else app  # around errors as well
 

@@ -37,6 +37,7 @@ LISTED = 500  # names fetched per hop to a thread
 
 class FileBlobs:
     reach = Reach.HOST
+    part_origin = ""
 
     def __init__(self, root: Path, *, secret: bytes, part_base: str = "/api/v1/parts") -> None:
         """Open (or make) the store *root*, removing the drafts of processes that have died.

@@ -74,6 +74,10 @@ class OpenBlob(Protocol):
 
 
 class Blobs(Protocol):
+    """*part_origin* is scheme://host of the addresses of parts; "" where they are the server's."""
+
+    part_origin: str
+
     @property
     def reach(self) -> Reach: ...
 

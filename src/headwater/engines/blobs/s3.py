@@ -59,6 +59,7 @@ class S3Blobs:
     def __init__(self, url: str, *, clock: Clock, budget: RetryBudget | None = None) -> None:
         """Talk to the bucket that *url* names. Raises SettingsError; asks nothing yet."""
         self.place: Place = place_of(url)
+        self.part_origin = self.place.origin
         self.calls = Calls(threads=THREADS, budget=budget or RetryBudget())
         self.reading = byte_client(self.place, silence_s=SILENCE_S)
         self.writing = byte_client(self.place, silence_s=PUT_S)

@@ -54,6 +54,12 @@ class Place:
         """Return where clients out there find the object *path*."""
         return f"{self.base(self.public_endpoint)}/{path}"
 
+    @property
+    def origin(self) -> str:
+        """Return scheme://host of those addresses."""
+        scheme, _, rest = self.base(self.public_endpoint).partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
+
     def base(self, endpoint: str) -> str:
         """Return the address of the bucket at *endpoint*, in the style asked for."""
         scheme, _, host = endpoint.partition("://")

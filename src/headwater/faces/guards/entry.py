@@ -86,10 +86,16 @@ class Answering:
 
 class Entry:
     def __init__(
-        self, app: ASGIApp, *, clock: Clock, proxies: TrustedProxies, is_https: bool
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock,
+        proxies: TrustedProxies,
+        is_https: bool,
+        part_origin: str = "",
     ) -> None:
         self._app, self._clock, self._proxies = app, clock, proxies
-        self._headers = security_headers(is_https=is_https)
+        self._headers = security_headers(is_https=is_https, part_origin=part_origin)
         self._named = frozenset(name for name, _ in self._headers)
         self._counted: dict[tuple[str, int], Counted] = {}
         self._log = log.bind()  # a bound logger costs a tenth of one that binds itself at each line
@@ -169,10 +175,16 @@ class Entry:
         )
 
 
-def security_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
-    """Return what every answer carries unless it says otherwise."""
+def security_headers(*, is_https: bool, part_origin: str = "") -> list[tuple[bytes, bytes]]:
+    """Return what every answer carries unless it says otherwise.
+
+    Pages may put parts of uploads to *part_origin*.
+    """
+    policy = CONTENT_POLICY
+    if part_origin:
+        policy += b"; connect-src 'self' " + part_origin.encode()
     headers = [
-        (b"content-security-policy", CONTENT_POLICY),
+        (b"content-security-policy", policy),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"strict-origin-when-cross-origin"),
         (b"cross-origin-opener-policy", b"same-origin"),

@@ -46,7 +46,10 @@ class OwnVideos:
         if usage.quota_bytes:
             used, most = words.size(usage.used_bytes), words.size(usage.quota_bytes)
             quota = self._site.texts("upload.quota", used=used, quota=most)
-        return self._site.render(request, "upload.html", here="upload", quota=quota)
+        is_direct = bool(self._site.faces.blobs.part_origin)
+        return self._site.render(
+            request, "upload.html", here="upload", quota=quota, is_direct=is_direct
+        )
 
     async def studio(self, request: Request) -> Response:
         require_visitor(request)

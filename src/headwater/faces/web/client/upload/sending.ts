@@ -3,6 +3,7 @@ import { type DetailedError, Upload } from "tus-js-client";
 import { upload as texts } from "../../texts/en.json";
 import { ApiError, type News, ask, mayPass, videoPath } from "../shared/api";
 import { say } from "../shared/texts";
+import { directStack } from "./direct";
 import { Pace } from "./pace";
 import { type UploadRecord, dropRecord, keepRecord } from "./records";
 
@@ -126,7 +127,9 @@ export class Sending extends EventTarget {
   }
 
   private open(file: File): Upload {
+    const httpStack = directStack();
     return new Upload(file, {
+      ...(httpStack && { httpStack }),
       endpoint: ENDPOINT,
       ...(this.path && { uploadUrl: new URL(this.path, location.href).href }),
       metadata: { filename: file.name, filetype: file.type, title: this.title, visibility: this.visibility },
