@@ -100,7 +100,13 @@ class Settings(BaseSettings):
         "others.",
         secret=True,
     )
-    cache: str = knob("", "Cache URL; empty: memory of the process.")
+    cache: str = knob(
+        "",
+        "memory: or redis://[:PASSWORD@]HOST[:PORT]/DB: answers, proofs of sessions and the counts "
+        "of rate limits are then shared by all processes, which go on by themselves while it is "
+        "away. Empty: memory of the process.",
+        secret=True,
+    )
 
     # The owner, unattended
     owner_email: str = knob("", "E-mail of the first owner; empty: a set-up link is printed.")

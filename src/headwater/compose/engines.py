@@ -1,6 +1,7 @@
 """Engines by URL: what each setting opens, and the combinations that cannot work."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -125,24 +126,34 @@ def open_notices(url: str, role: str, database: Database, clock: Clock) -> Notic
         from headwater.engines.notices.table import TableNotices
 
         return TableNotices(database, clock)
-    if is_redis(url):
-        require_driver("redis", setting="HEADWATER_NOTICES", engine="Redis", extra="redis")
-        from headwater.engines.notices.redis import RedisNotices
+    if not is_redis(url, setting="HEADWATER_NOTICES"):
+        raise SettingsError("HEADWATER_NOTICES: use memory:, table: or redis://….")
+    from headwater.engines.notices.redis import RedisNotices
 
-        return RedisNotices(url)
-    raise SettingsError("HEADWATER_NOTICES: use memory:, table: or redis://….")
-
-
-def is_redis(url: str) -> bool:
-    return urlsplit(url).scheme in {"redis", "rediss"}
+    return RedisNotices(url)
 
 
 def open_cache(url: str, clock: Clock) -> Cache:
-    if url not in {"", "memory:"}:
-        raise SettingsError(f"HEADWATER_CACHE={url}: use memory:.")
-    from headwater.engines.cache.memory import MemoryCache
+    if url in {"", "memory:"}:
+        from headwater.engines.cache.memory import MemoryCache
 
-    return MemoryCache(clock)
+        return MemoryCache(clock)
+    if not is_redis(url, setting="HEADWATER_CACHE"):
+        raise SettingsError("HEADWATER_CACHE: use memory: or redis://….")
+    from headwater.engines.cache.redis import RedisCache
+
+    return RedisCache(url, clock, version=version("headwater"))
+
+
+def is_redis(url: str, *, setting: str) -> bool:
+    """Say whether *setting* names a Redis. Raises SettingsError: it does, and nobody could ask."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss"}:
+        return False
+    if not parts.hostname or parts.query or not parts.path.strip("/").isdecimal():
+        raise SettingsError(f"{setting}: use redis://[:PASSWORD@]HOST[:PORT]/DB, DB a number.")
+    require_driver("redis", setting=setting, engine="Redis", extra="redis")
+    return True
 
 
 async def open_media(settings: Settings) -> Media:

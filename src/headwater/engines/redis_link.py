@@ -189,6 +189,8 @@ class RedisLink:
             await self._lines.pop().disconnect(nowait=True)
 
     def _start_returning(self) -> asyncio.Task[None]:
+        if self._since is None:
+            self._since = asyncio.get_running_loop().time()
         self._returning = asyncio.create_task(self._return())
         return self._returning
 
@@ -207,7 +209,7 @@ class RedisLink:
                 await asyncio.sleep(
                     pause_s(attempt, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=jitter())
                 )
-            self._failures = 0
+            self._failures, self._since = 0, None
             self._here.set()
             log.info("redis.here", used_for=self._used_for, away_s=round(away_s, 3))
         finally:
@@ -218,6 +220,7 @@ class RedisLink:
         await self._hang_up()
         self._redis, self._life = self._client(), ""
         await self._redis.ping()
-        away_s = 0.0 if self._since is None else asyncio.get_running_loop().time() - self._since
+        assert self._since is not None
+        away_s = asyncio.get_running_loop().time() - self._since
         await self._on_return(Return(self._redis, same=self._life == before, away_s=away_s))
         return away_s

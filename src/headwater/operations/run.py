@@ -10,6 +10,7 @@ import inspect
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, get_type_hints
 
 import msgspec
@@ -51,6 +52,7 @@ class Bound:
         self.seconds = OPERATION_SECONDS.labels(row.name)
         answer = get_type_hints(row.does)["return"] if row.cache or self._is_keyed else None
         self.decode = msgspec.msgpack.Decoder(answer).decode if answer is not None else None
+        self.cached_as = f"{row.name}|{_shape(answer)}" if row.cache else ""
 
     @property
     def _is_keyed(self) -> bool:
@@ -160,7 +162,7 @@ class Runner:
         if isinstance(bound.rule, OwnWrites) and seen.position:
             who = f"{who}@{seen.position}"  # another's copy may be from before that write
         body = await self._engines.cache.get_or_make(
-            f"{bound.row.name}|{who}|{msgspec.json.encode(inputs).decode()}",
+            f"{bound.cached_as}|{who}|{msgspec.json.encode(inputs).decode()}",
             make,
             fresh_s=rule.fresh_s,
             stale_s=rule.stale_s,
@@ -230,6 +232,12 @@ class Runner:
         async with self._engines.writer(actor) as work:
             await keyed.keep_answer(work.session, _kept(answer))
         return answer, False
+
+
+def _shape(answer: Any) -> str:
+    """Digest what an answer consists of: processes of two versions must not read each other's."""
+    described = msgspec.json.encode(msgspec.json.schema(answer))
+    return blake2b(described, digest_size=4).hexdigest()
 
 
 def _kept(answer: Any) -> bytes:
