@@ -10,6 +10,7 @@ has() {
         rabbitmq-server) [ -d /usr/lib/rabbitmq ] ;;
         ceph-common) command -v ceph >/dev/null 2>&1 ;;
         etcd-server) command -v etcd >/dev/null 2>&1 ;;
+        systemd) command -v systemd-analyze >/dev/null 2>&1 ;;
         iproute2) command -v ip >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -17,7 +18,7 @@ has() {
 
 missing=""
 for program in chromium nginx wrk postgresql pgbouncer patroni etcd-server redis-server \
-    rabbitmq-server ceph-mon ceph-osd ceph-common radosgw haproxy iproute2 iptables; do
+    rabbitmq-server ceph-mon ceph-osd ceph-common radosgw haproxy iproute2 iptables systemd docker-compose; do
     has "$program" || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0
