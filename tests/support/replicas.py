@@ -21,6 +21,7 @@ wal_log_hints = on  # pg_rewind wants it, and what was written since the last ch
 wal_keep_size = 256MB
 wal_receiver_timeout = 2s
 wal_sender_timeout = 2s
+wal_retrieve_retry_interval = 100ms
 hot_standby_feedback = on
 """
 

@@ -1,0 +1,147 @@
+"""Another server becomes the primary: writes go on in time, and nothing acknowledged is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import insert, select
+
+from headwater.engines.database.postgres import PostgresDatabase
+from headwater.engines.database.schema import preferences
+from headwater.model.errors import Unavailable
+from headwater.model.freshness import LATEST, Freshness
+from tests.support.replicas import Cluster, Server, cluster
+
+pytestmark = pytest.mark.anyio
+
+AFTER_KILL_S = 6.0
+AFTER_FREEZE_S = 10.0
+
+
+@pytest.fixture
+def servers() -> Iterator[Cluster]:
+    """Two replicas, one of which must have what is acknowledged."""
+    with cluster(2) as made:
+        made.synchronous(made.primary)
+        asyncio.run(migrated(made))
+        yield made
+
+
+async def migrated(made: Cluster) -> None:
+    database = PostgresDatabase(made.url("postgres"))
+    await database.migrate()
+    await database.close()
+
+
+def take_over(made: Cluster) -> Server:
+    """Promote the replica that has most, and let the other follow it; what a Patroni would do."""
+    new, other = sorted(made.replicas, key=received, reverse=True)
+    new.promote()
+    other.follow(new)
+    return new
+
+
+def received(server: Server) -> int:
+    return int(server.sql("SELECT pg_last_wal_receive_lsn() - '0/0'"))
+
+
+class Writers:
+    """Some that write all the time; *kept* is what was acknowledged, *last* when."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self.kept: set[str] = set()
+        self.refused = 0
+        self.slowest_s = 0.0
+        self.acknowledged = asyncio.Event()
+
+    async def write(self, part: int) -> None:
+        loop, i = asyncio.get_running_loop(), 0
+        while True:
+            i, started = i + 1, loop.time()
+            try:
+                async with self._database.writer() as session:
+                    await session.execute(insert(preferences).values(name=f"{part}-{i}", value=b""))
+            except Unavailable:
+                self.refused += 1
+            else:
+                self.kept.add(f"{part}-{i}")
+                self.acknowledged.set()
+            self.slowest_s = max(self.slowest_s, loop.time() - started)
+            await asyncio.sleep(0.01)
+
+    async def until_more(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.acknowledged.clear()
+            await self.acknowledged.wait()
+
+
+@asynccontextmanager
+async def writing(database: PostgresDatabase) -> AsyncIterator[Writers]:
+    writers = Writers(database)
+    tasks = [asyncio.ensure_future(writers.write(part)) for part in range(4)]
+    try:
+        await writers.until_more(20)
+        yield writers
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert not [task for task in tasks if not task.cancelled()]
+
+
+async def names(database: PostgresDatabase, need: Freshness = LATEST) -> set[str]:
+    async with database.reader(need) as session:
+        return {row["name"] for row in await session.rows(select(preferences.c.name))}
+
+
+async def gap_s(writers: Writers, happens: Callable[[], None], made: Cluster) -> float:
+    """Return how long nothing was acknowledged; the next primary is there at once."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await asyncio.to_thread(happens)
+    acknowledged = len(writers.kept)
+    await asyncio.to_thread(take_over, made)
+    async with asyncio.timeout(60):
+        while len(writers.kept) < acknowledged + 4:
+            await writers.until_more()
+    return loop.time() - started
+
+
+async def test_writes_go_on_after_a_killed_primary(servers: Cluster) -> None:
+    database = PostgresDatabase(servers.url("postgres"), replicas=servers.replicas_url("postgres"))
+    async with writing(database) as writers:
+        assert await gap_s(writers, servers.primary.kill, servers) <= AFTER_KILL_S
+    assert writers.kept <= await names(database)
+    await database.close()
+
+
+async def test_writes_go_on_after_a_frozen_primary_which_is_none_any_more(
+    servers: Cluster,
+) -> None:
+    """It takes connections as before, and answers when it is thawed; nobody asks it again."""
+    database = PostgresDatabase(servers.url("postgres"), replicas=servers.replicas_url("postgres"))
+    async with writing(database) as writers:
+        assert await gap_s(writers, servers.primary.freeze, servers) <= AFTER_FREEZE_S
+        servers.primary.thaw()
+        await writers.until_more(20)
+    assert writers.slowest_s < AFTER_FREEZE_S
+    # More at once than there are connections: new ones try the old primary as well.
+    for found in await asyncio.gather(*(names(database) for _ in range(12))):
+        assert writers.kept <= found
+    await database.close()
+
+
+async def test_what_no_standby_has_is_not_acknowledged(servers: Cluster) -> None:
+    """A write waits for one; when none is left it is refused in time, and read by nobody since."""
+    database = PostgresDatabase(servers.url("postgres"), deadline_s=1.0)
+    for replica in servers.replicas:
+        replica.kill()
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable):
+        async with database.writer() as session:
+            await session.execute(insert(preferences).values(name="alone", value=b""))
+    assert asyncio.get_running_loop().time() - started < 5
+    assert "alone" not in await names(database)
+    await database.close()
