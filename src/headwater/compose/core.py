@@ -18,6 +18,7 @@ from headwater.compose.engines import (
     open_media,
     open_notices,
     refuse_short_reach,
+    refuse_unfit,
 )
 from headwater.engines.blobs.port import Blobs, blob_key
 from headwater.engines.cache.port import Cache
@@ -102,6 +103,7 @@ async def open_core(
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
         )
+        await refuse_unfit(role, blobs)
         passwords = passwords or Passwords()
         stack.callback(passwords.close)
         media = await open_media(settings) if codec else None
