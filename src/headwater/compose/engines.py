@@ -1,6 +1,8 @@
 """Engines by URL: what each setting opens, and the combinations that cannot work."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,9 +16,10 @@ from headwater.engines.events.port import Events
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.engines.reach import Reach
-from headwater.model.errors import SettingsError, Unavailable
+from headwater.model.errors import SettingsError, StorageFull, Unavailable
 from headwater.settings import Settings
 
+PROOF_S = 5.0  # what a start waits for a bucket
 COMMAND = "command"  # the role of what runs for a moment beside a server, or without one
 
 
@@ -181,6 +184,18 @@ def sqlite_path(url: str) -> Path:
     if scheme != "sqlite" or not path:
         raise SettingsError("HEADWATER_DATABASE: use sqlite:FILE or postgresql://….")
     return Path(path.removeprefix("//"))
+
+
+async def refuse_unfit(role: str, blobs: Blobs) -> None:
+    """Raise SettingsError if a server would work on a bucket that does not keep what it must.
+
+    One that is away now is asked by whoever needs it, and by /health/ready.
+    """
+    if role == COMMAND or blobs.reach is not Reach.FLEET:
+        return
+    with suppress(Unavailable, StorageFull, TimeoutError):
+        async with asyncio.timeout(PROOF_S):
+            await blobs.check()
 
 
 def refuse_short_reach(
