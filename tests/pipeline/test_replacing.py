@@ -1,8 +1,6 @@
 """What a generation cannot give any more comes through another one; what is there stays served."""
 
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.clips import FFMPEG, make_clip, run
+from tests.support.builds import other_build
+from tests.support.clips import make_clip, run
 from tests.support.decoding import decode_frames
 from tests.support.server import Server, serving
 from tests.support.videos import POLL_S, READY_S, upload, wait_for_state
@@ -49,23 +48,8 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def other_ffmpeg() -> Iterator[Path]:
-    """Another build by its name: the same program that says another version of itself.
-
-    It lies where the codec's sandbox, which is nobody, may look.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield renamed_version(Path(folder) / "ffmpeg")
-
-
-def renamed_version(program: Path) -> Path:
-    shutil.copy2(FFMPEG, program)
-    said = re.search(r"ffmpeg version (\S+)", run("-version").decode())
-    assert said
-    version = said[1].encode()
-    other = version[:-1] + (b"x" if version[-1:] != b"x" else b"y")
-    program.write_bytes(program.read_bytes().replace(version, other))
-    return program
+    with other_build() as program:
+        yield program
 
 
 @pytest.fixture

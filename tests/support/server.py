@@ -93,6 +93,11 @@ class Server(Door):
         return self._process.pid
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What it is started with; commands that are given it work on the same installation."""
+        return dict(self._environment)
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and neither stopped nor killed since."""
         return self._process is not None

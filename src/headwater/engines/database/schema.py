@@ -351,4 +351,7 @@ heartbeats = Table(  # one row: what a replica that has replayed it follows; nob
     Column("written_at", Float, nullable=False),  # by the primary's clock
 )
 
-CARRIED = tuple(table for table in metadata.sorted_tables if table is not heartbeats)  # by a copy
+OF_THIS_PLACE = (heartbeats, processes)  # true here and nowhere else
+CARRIED = tuple(
+    table for table in metadata.sorted_tables if table not in OF_THIS_PLACE
+)  # by a copy
