@@ -20,16 +20,19 @@ from headwater.engines.work import Work
 from headwater.model.actor import Actor, ActorKind, Role
 from headwater.model.errors import Forbidden, HeadwaterError, Unauthenticated
 from headwater.model.freshness import OwnWrites, Primary, Seen, Stale
+from headwater.model.job import Job
 from headwater.observe.metrics import OPERATION_SECONDS, OPERATIONS
+from headwater.observe.traces import NOTHING, Opened, is_recording, span
 from headwater.operations.idempotency import InFlight, Keyed
-from headwater.operations.limits import SlidingWindows, enforce
+from headwater.operations.limits import enforce
 from headwater.operations.operation import Access, CacheFor, Idempotency, Operation
 from headwater.operations.reading import read
 from headwater.operations.units import ActorUnits, Engines
 
 log = structlog.get_logger("headwater.operations")
-Once = Callable[[Work], Awaitable[bool]]
+TOLD = frozenset({"generation", "index", "track", "video"})  # inputs that a span may name
 AS_OF = struct.Struct(">d")  # before a kept answer: of when it is, 0 if its row allows its age
+Once = Callable[[Work], Awaitable[bool]]
 INTERNAL = "Something went wrong on our side. It has been written down; please try again later."
 
 
@@ -48,11 +51,25 @@ class Bound:
         if isinstance(self.rule, Stale) and row.cache:  # what is kept grows older
             within_s = max(self.rule.within_s - row.cache.fresh_s, 0.0)
             self.rule = replace(self.rule, within_s=within_s)
+        self.told = tuple(TOLD & self.inputs)
         self.ok = OPERATIONS.labels(row.name, "ok")
         self.seconds = OPERATION_SECONDS.labels(row.name)
         answer = get_type_hints(row.does)["return"] if row.cache or self._is_keyed else None
         self.decode = msgspec.msgpack.Decoder(answer).decode if answer is not None else None
         self.cached_as = f"{row.name}|{_shape(answer)}" if row.cache else ""
+
+    def span(self, inputs: Mapping[str, Any]) -> Opened:
+        """Open its span: what changes a video, or works for one, is part of that one's making."""
+        said = {name: inputs[name] for name in self.told if name in inputs}
+        if isinstance(job := inputs.get("job"), Job):
+            said |= {"video": job.video, "job": job.kind}
+        video = said.pop("video", None) or inputs.get("video_id")
+        if video is not None and not self.reads:
+            return span(self.row.name, video=video, **said)
+        opened = span(self.row.name, **said)
+        if video is not None:
+            opened.tell(video=video)
+        return opened
 
     @property
     def _is_keyed(self) -> bool:
@@ -72,7 +89,6 @@ class Runner:
     ) -> None:
         self._engines = engines
         self._bound = {row.name: Bound(row, services) for row in catalogue}
-        self._windows = SlidingWindows()
         self._in_flight = InFlight()
 
     @property
@@ -104,7 +120,8 @@ class Runner:
         clock = self._engines.clock
         started = clock.monotonic()
         try:
-            answer, is_repeat = await self._steps(bound, actor, idempotency_key, inputs, once)
+            with bound.span(inputs) if is_recording() else NOTHING:
+                answer, is_repeat = await self._steps(bound, actor, idempotency_key, inputs, once)
         except HeadwaterError as error:
             OPERATIONS.labels(name, error.code).inc()
             raise
@@ -132,7 +149,8 @@ class Runner:
             unknown = ", ".join(sorted(inputs.keys() - bound.inputs))
             raise TypeError(f"{row.name} takes no input named {unknown}")
         if row.limit is not None:
-            enforce(self._windows, row.name, row.limit, actor, now=self._engines.clock.now())
+            now = self._engines.clock.now()
+            await enforce(self._engines.rates, row.name, row.limit, actor, now=now)
         permit(row.permission.who, actor)
         if row.cache is not None:
             return await self._cached(bound, row.cache, actor, inputs), False
