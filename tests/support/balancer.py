@@ -1,7 +1,8 @@
 """A balancer of the tests' own: haproxy, which gives every request to the next process.
 
 Flow      balancing(url, urls) answers on *url* with what the processes at *urls* say, in turn.
-Promises  nothing outlives the block; one that is not ready is sent nothing, as in real use.
+Promises  nothing outlives the block; one that is not ready is sent nothing while another is, as in
+          real use: where none is, as when a database is away, those that live still play videos.
 """
 
 import subprocess
@@ -27,23 +28,34 @@ defaults
     timeout server 60s
 frontend door
     bind {address}
-    default_backend processes
-backend processes
+    use_backend ready if {{ nbsrv(ready) gt 0 }}
+    default_backend alive
+backend ready
     balance roundrobin
-    option httpchk GET /health/ready
+    option httpchk GET {ready}
+    default-server check inter 500ms fall 2 rise 1
+{servers}
+backend alive
+    balance roundrobin
+    option httpchk GET {alive}
     default-server check inter 500ms fall 2 rise 1
 {servers}
 """
 
 
 @contextmanager
-def balancing(url: str, urls: Sequence[str]) -> Iterator[None]:
-    """Answer on *url* for those at *urls* while the block runs."""
+def balancing(
+    url: str, urls: Sequence[str], *, ready: str = "/health/ready", alive: str = "/health/live"
+) -> Iterator[None]:
+    """Answer on *url* for those at *urls* while the block runs.
+
+    Each is asked at the paths *ready* and *alive* how it is.
+    """
     program = which("haproxy") or which("haproxy", path="/usr/sbin")
     assert program, "haproxy is missing; tools/test_programs.sh installs it"
     folder = Path(tempfile.mkdtemp(prefix="headwater-haproxy-"))
     servers = [f"    server s{n} {_address(to)}" for n, to in enumerate(urls)]
-    conf = CONF.format(address=_address(url), servers="\n".join(servers))
+    conf = CONF.format(address=_address(url), servers="\n".join(servers), ready=ready, alive=alive)
     (folder / "haproxy.cfg").write_text(conf)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -54,7 +66,7 @@ def balancing(url: str, urls: Sequence[str]) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        _until_ready(url, process, folder / "log")
+        _until_ready(url + ready, process, folder / "log")
         yield
     finally:
         process.kill()
@@ -72,7 +84,7 @@ def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
