@@ -29,14 +29,16 @@ WITHIN_S = 60.0
 
 
 @asynccontextmanager
-async def working(core: Core, media: Media, *, warmth: Warmth = "none") -> AsyncIterator[Worker]:
+async def working(
+    core: Core, media: Media, *, warmth: Warmth = "none", holder: str = "tests"
+) -> AsyncIterator[Worker]:
     """Run a worker while the block runs; what it is making at the end is left."""
     worker = Worker(
         ask=core.ask,
         blobs=core.blobs,
         media=media,
         notices=core.notices,
-        holder="tests",
+        holder=holder,
         settings=WorkerSettings(
             encoders=1,
             warmth=warmth,

@@ -28,6 +28,7 @@ from headwater.pipeline import (
     compact,
     demanding,
     evict,
+    joining,
     leasing,
     processes,
     retry_job,
@@ -515,6 +516,12 @@ PIPELINE = (
         advance.lease_job,
         reads=False,
         because="Two workers on one job would do it twice: the row decides, fair between owners.",
+    ),
+    _step(
+        "pipeline.find_warm_up",
+        joining.find_warm_up,
+        reads=True,
+        because="One long video must not keep all encoders but one idle: its segments have leases.",
     ),
     _step(
         "pipeline.keep_leases",

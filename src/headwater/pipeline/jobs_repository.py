@@ -179,6 +179,30 @@ async def lease_next(
     return await get(session, JobId(row["id"]))
 
 
+async def held_by_others(
+    session: Session, kind: JobKind, *, holder: str, build: str, now: float, limit: int
+) -> list[Job]:
+    """Return some jobs of *kind* that others than *holder* are at, of videos that *build* made."""
+    made = (
+        select(generations.c.id)
+        .join_from(videos, generations, generations.c.id == videos.c.generation)
+        .where(
+            videos.c.id == jobs.c.video,
+            videos.c.deleted_at.is_(None),
+            generations.c.encoder == build,
+        )
+        .correlate(jobs)
+    )
+    held = select(*_shown).where(
+        jobs.c.state == JobState.LEASED,
+        jobs.c.kind == kind,
+        jobs.c.leased_by != holder,
+        jobs.c.leased_until > now,
+        made.exists(),
+    )
+    return [_job(row) for row in await session.rows(held.limit(limit))]
+
+
 async def heartbeat(
     session: Session, id: JobId, *, holder: str, now: float, lease_s: float
 ) -> bool:

@@ -35,6 +35,7 @@ from headwater.observe.traces import Opened, following, past
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.demanded import Demanded
 from headwater.pipeline.generations_repository import Source
+from headwater.pipeline.joining import Joining
 from headwater.pipeline.keys import remux_prefix
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.plan_video import NEVER_COPY, plan_video
@@ -93,6 +94,16 @@ class Worker:
             build=media.build,
             woke=self._wake,
         )
+        self._joining = Joining(
+            ask=ask,
+            maker=self._maker,
+            holder=holder,
+            build=media.build,
+            warmth=settings.warmth,
+            at_once=settings.encoders,
+            turn_to_warm=self._turn_to_warm,
+            woke=self._wake,
+        )
         # By run, not by job: a job that gave its turn back may be leased again before its run ends.
         self._runs: dict[object, tuple[Job, anyio.CancelScope]] = {}
         self._broken_off: set[object] = set()
@@ -108,12 +119,14 @@ class Worker:
     def _drop_idle(self) -> None:
         """Drop what nobody waits for."""
         self._demanded.drop_ahead()
+        self._joining.drop()
         for run, (job, _) in self._runs.items():
             if job.kind is not JobKind.PLAN:
                 self._break_off(run)
 
     def _drop_video(self, video: VideoId) -> None:
         """Drop what is made of *video*, which was deleted; taken back, it goes on later."""
+        self._joining.drop(video)
         for run, (job, _) in self._runs.items():
             if job.video == video and job.kind is not JobKind.SWEEP:
                 self._break_off(run)
@@ -149,7 +162,7 @@ class Worker:
                 with anyio.move_on_after(POLL_S):
                     await self._woken.wait()
             self._drop_idle()  # what was taken while stop() was called
-            while self._demanded.is_busy or self._runs:
+            while self._demanded.is_busy or self._joining.is_busy or self._runs:
                 with anyio.move_on_after(POLL_S):
                     self._woken = anyio.Event()
                     await self._woken.wait()
@@ -197,7 +210,7 @@ class Worker:
             return kinds
         if any_more:
             kinds.append(JobKind.COMPACT)
-        if running.count(JobKind.WARM) < self._settings.encoders:
+        if running.count(JobKind.WARM) + self._joining.is_busy < self._settings.encoders:
             kinds.append(JobKind.WARM)
         return kinds
 
@@ -210,6 +223,9 @@ class Worker:
                 build=self._media.build,
             )
             if job is None:
+                if JobKind.WARM in kinds and not self._joining.is_busy:
+                    at_work = [job.video for job, _ in self._runs.values()]
+                    await self._joining.take(group, besides=at_work)
                 return
             run = object()
             self._runs[run] = (job, anyio.CancelScope())
