@@ -29,8 +29,8 @@ class Interrupted(ActorUnits):
     meanwhile: Meanwhile | None = None
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Work]:
-        async with super().reader() as work:
+    async def reader(self, *, latest: bool = False) -> AsyncIterator[Work]:
+        async with super().reader(latest=latest) as work:
             yield work
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:

@@ -31,12 +31,15 @@ from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.model.actor import SYSTEM
 from headwater.operations.readiness import Probe, Readiness
+from headwater.model.freshness import Stale
 from headwater.operations.run import Runner
 from headwater.operations.units import ActorUnits, Engines
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
     from headwater.delivery.tickets import Tickets
+
+TICKETS = Stale(within_s=1.0, beyond="answer")  # remembered as long again: see the streams' rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,7 @@ def services_of(
         "clock": clock,
         "blobs": blobs,
         "pacing": Pacing(),
-        "tickets": Tickets(units=units, clock=clock),
+        "tickets": Tickets(units=ActorUnits(engines, SYSTEM, TICKETS), clock=clock),
         "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
         "gate": Gate(
             units=units,

@@ -2,7 +2,7 @@
 
 Flow      a request names a stream → row read once → remembered FRESH_S → decide() on each request.
 Promises  a change of visibility or a deletion is seen at once in the process that made it
-          (notices), and within FRESH_S everywhere; what is private is never marked as shared.
+          (notices), and within two seconds everywhere; what is private is never marked as shared.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ from headwater.observe.traces import span
 from headwater.pipeline import generations_repository
 from headwater.planning.document import decode_plan
 
-FRESH_S = 2.0
+FRESH_S = 1.0  # and as long again where a copy is asked: together what the rows of streams allow
 REMEMBERED = 4096
 PLANS = 64
 
@@ -39,12 +39,21 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of a stream, good until *until*; *as_of* is set if it was too old even then."""
+
+    until: float
+    as_of: float | None
+    stream: Stream
+    video: Video
+
+
 class Tickets:
     """One per process."""
 
     def __init__(self, *, units: Units, clock: Clock) -> None:
         self._units, self._clock = units, clock
-        self._known: OrderedDict[str, tuple[float, Stream, Video]] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._plans: OrderedDict[GenerationId, Plan] = OrderedDict()
         self._watched: dict[tuple[str, str], float] = {}
         self._heard = 0  # news, so far
@@ -57,9 +66,12 @@ class Tickets:
             Gone: the name was retired too long ago.
         """
         known = self._known.get(stream)
-        if known is None or known[0] < self._clock.monotonic():
-            known = await self._learn(stream)
-        _, named, video = known
+        if known is None or known.until < self._clock.monotonic():
+            known = await self._learn(stream, is_new=known is None)
+        named, video = known.stream, known.video
+        if known.as_of is not None and actor.seen is not None:
+            age_s = self._clock.monotonic() - known.as_of
+            actor.seen.age_s = max(actor.seen.age_s, age_s)
         if named.video != video_id:
             raise VideoNotFound("There is no such video.")
         require(actor, Action.VIDEO_WATCH, video)
@@ -73,14 +85,23 @@ class Tickets:
             shared=video.visibility is Visibility.PUBLIC and retired is None,
         )
 
-    async def _learn(self, stream: str) -> tuple[float, Stream, Video]:
+    async def _learn(self, stream: str, *, is_new: bool) -> Known:
+        """Read it: the latest if it *is_new*, also by news; to renew what is known a copy will do.
+
+        While no primary answers, whatever copy there is.
+        """
         heard = self._heard
-        async with self._units.reader() as work:
+        async with self._units.reader(latest=is_new) as work:
             named = await find(work.session, stream)
             video = named and await videos_repository.find(work.session, named.video)
+            age_s = work.session.age_s
         if named is None or not video:
+            if not is_new:
+                return await self._learn(stream, is_new=True)
             raise NotFound("There is nothing under this address.")
-        known = (self._clock.monotonic() + FRESH_S, named, video)
+        now = self._clock.monotonic()
+        as_of = now - age_s if age_s > FRESH_S else None
+        known = Known(until=now + FRESH_S, as_of=as_of, stream=named, video=video)
         if heard == self._heard:  # else what was read may be older than the news
             self._known[stream] = known
         while len(self._known) > REMEMBERED:
@@ -98,7 +119,7 @@ class Tickets:
 
     async def _read_plan(self, generation: GenerationId) -> Plan:
         with span(OPENED, generation=generation) as opened:
-            async with self._units.reader() as work:
+            async with self._units.reader(latest=True) as work:
                 found = await generations_repository.get(work.session, generation)
             if found is None:
                 raise Gone("This address of the video is out of date; open the video again.")
@@ -121,5 +142,5 @@ class Tickets:
                 if topic == MISSED:
                     self._known.clear()
                 video = topic.removeprefix("video:")
-                for name in [n for n, known in self._known.items() if known[1].video == video]:
+                for name in [n for n, known in self._known.items() if known.stream.video == video]:
                     del self._known[name]

@@ -58,9 +58,9 @@ UNKNOWN = Position(0, 0)  # on no timeline, so no copy has replayed it: the prim
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What a reader needs. A copy will do if it is at most *within_s* older than the primary and,
-    if *after* is given, has replayed that; *beyond*: when neither such a copy nor the primary
-    answers, be answered by an older copy, or refused.
+    """What a reader needs. A copy will do if it is at most *within_s* older than the primary (at 0
+    none is) and, if *after* is given, has replayed that; *beyond*: when neither such a copy nor the
+    primary answers, be answered by an older copy, or refused.
     """
 
     within_s: float

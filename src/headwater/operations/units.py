@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 import structlog
@@ -85,7 +86,10 @@ class ActorUnits:
         self._engines, self._actor, self._rule = engines, actor, rule
 
     def reader(self, *, latest: bool = False) -> AbstractAsyncContextManager[Work]:
-        return self._engines.reader(self._actor, PRIMARY if latest else self._rule)
+        rule = self._rule
+        if latest:  # or, where the row would rather be answered, what there is
+            rule = replace(rule, within_s=0.0) if isinstance(rule, Stale) else PRIMARY
+        return self._engines.reader(self._actor, rule)
 
     def writer(self) -> AbstractAsyncContextManager[Work]:
         return self._engines.writer(self._actor)

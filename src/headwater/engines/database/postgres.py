@@ -202,7 +202,7 @@ class PostgresDatabase:
     ) -> tuple[PostgresConnection, float]:
         """Begin a snapshot that is new enough: a replica's, else the primary's."""
         self._watch()
-        may_be_older = need.within_s > 0 and need.beyond == "answer" and bool(self.replicas)
+        may_be_older = need.beyond == "answer" and bool(self.replicas)
         if need.within_s > 0 and (found := await self.replicas.enter(stack, need)):
             return found
         if may_be_older and self._pulse.is_away:
