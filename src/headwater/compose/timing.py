@@ -7,8 +7,8 @@ Promises  what is asked, answered and raised stays as it is; nothing but the cal
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, cast
 
@@ -140,42 +140,53 @@ class TimedReader:
 
 
 class TimedDatabase(Timed):
-    """A database whose waiting for a session, statements and commits are measured."""
+    """A database whose blocks are measured: nothing is awaited in one but the database.
+
+    A reader's is one read, from its opening to its end; of a writer's, how long it waited to begin,
+    what it wrote and read, and its commit.
+    """
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        names = ("open", "begin", "commit", "read", "write")
-        self._seconds = {name: ENGINE_SECONDS.labels("database", name) for name in names}
+        self._read, self._begin, self._write, self._commit = (
+            ENGINE_SECONDS.labels("database", name) for name in ("read", "begin", "write", "commit")
+        )
 
     def reader(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[Session]:
-        return TimedUnit(self._engine.reader(*args, **kwargs), self._seconds, writes=False)
+        return TimedReading(self._engine.reader(*args, **kwargs), self._read)
 
-    def writer(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[Session]:
-        return TimedUnit(self._engine.writer(*args, **kwargs), self._seconds, writes=True)
+    @asynccontextmanager
+    async def writer(self, *args: Any, **kwargs: Any) -> AsyncIterator[Session]:
+        began = time.perf_counter()
+        reached = "begin"
+        try:
+            async with self._engine.writer(*args, **kwargs) as session:
+                reached, begun = "write", time.perf_counter()
+                self._begin.observe(begun - began)
+                yield session
+                reached, written = "commit", time.perf_counter()
+                self._write.observe(written - begun)
+        except FAILURES as error:
+            _failed("database", reached, error)
+            raise
+        self._commit.observe(time.perf_counter() - written)
 
 
-class TimedUnit(AbstractAsyncContextManager[Session]):
-    """A reader's or writer's block."""
+class TimedReading(AbstractAsyncContextManager[Session]):
+    """A class, because this is the path of every page and half of its cost would be another's."""
 
-    def __init__(
-        self,
-        block: AbstractAsyncContextManager[Session],
-        seconds: Mapping[str, Timing],
-        *,
-        writes: bool,
-    ) -> None:
-        self._block, self._seconds, self._writes = block, seconds, writes
+    __slots__ = ("_block", "_seconds", "_started")
+
+    def __init__(self, block: AbstractAsyncContextManager[Session], seconds: Timing) -> None:
+        self._block, self._seconds = block, seconds
 
     async def __aenter__(self) -> Session:
-        started = time.perf_counter()
+        self._started = time.perf_counter()
         try:
-            session = await self._block.__aenter__()
-        except Exception as error:
-            _failed("database", "begin" if self._writes else "open", error)
+            return await self._block.__aenter__()
+        except FAILURES as error:
+            _failed("database", "read", error)
             raise
-        taken = self._seconds["begin" if self._writes else "open"]
-        taken.observe(time.perf_counter() - started)
-        return cast("Session", TimedSession(session, self._seconds))
 
     async def __aexit__(
         self,
@@ -183,44 +194,11 @@ class TimedUnit(AbstractAsyncContextManager[Session]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        if error is not None or not self._writes:
-            return await self._block.__aexit__(kind, error, trace)
-        started = time.perf_counter()
-        try:
-            answer = await self._block.__aexit__(None, None, None)
-        except Exception as failure:
-            _failed("database", "commit", failure)
-            raise
-        self._seconds["commit"].observe(time.perf_counter() - started)
+        if isinstance(error, FAILURES):
+            _failed("database", "read", error)
+        answer = await self._block.__aexit__(kind, error, trace)
+        self._seconds.observe(time.perf_counter() - self._started)
         return answer
-
-
-class TimedSession:
-    __slots__ = ("_read", "_session", "_written")
-
-    def __init__(self, session: Session, seconds: Mapping[str, Timing]) -> None:
-        self._session, self._read, self._written = session, seconds["read"], seconds["write"]
-
-    async def rows(self, *args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
-        found = await self._session.rows(*args, **kwargs)
-        self._read.observe(time.perf_counter() - started)
-        return found
-
-    async def row(self, *args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
-        found = await self._session.row(*args, **kwargs)
-        self._read.observe(time.perf_counter() - started)
-        return found
-
-    async def execute(self, *args: Any, **kwargs: Any) -> int:
-        started = time.perf_counter()
-        touched = await self._session.execute(*args, **kwargs)
-        self._written.observe(time.perf_counter() - started)
-        return touched
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
 
 
 def timed_database(database: Database) -> Database:
