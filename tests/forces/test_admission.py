@@ -13,11 +13,13 @@ from headwater.forces.admission import (
     OPEN_AGAIN_AT,
     WARM_UP_WAITS_AT,
     Admission,
+    Done,
     Level,
     Limits,
     Load,
     Reason,
     decide,
+    plan_s,
     retry_after_s,
 )
 from headwater.forces.backoff import jitter
@@ -98,6 +100,18 @@ def test_a_store_that_does_not_answer_comes_before_everything() -> None:
 
     assert (away.level, away.reason) == (Level.LATER, Reason.STORE)
     assert decide(IDLE, LIMITS, before=away).level is Level.OPEN
+
+
+def test_a_plan_takes_as_long_as_it_did_lately() -> None:
+    """Alone by itself; in a queue with what lies between two of them, shared by the encoders."""
+    alone = [Done(since=at, begun=at, ended=at + 2) for at in range(0, 100, 10)]
+    queued = [Done(since=0.0, begun=at, ended=at + 2) for at in range(0, 30, 3)]
+
+    assert plan_s([], encoders=2) is None
+    assert plan_s(alone, encoders=1) == 2.0
+    assert plan_s(queued, encoders=1) == 3.0
+    assert plan_s(queued, encoders=2) == 6.0
+    assert plan_s(queued[:4], encoders=1) == 2.0
 
 
 def refused(**measured: float) -> Admission:

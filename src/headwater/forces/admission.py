@@ -5,7 +5,10 @@ Promises  playback and uploads already begun are not asked here: nothing refuses
           waits goes on again only once the pressure has clearly fallen, so nothing flaps.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from itertools import pairwise
+from statistics import fmean
 
 import msgspec
 
@@ -13,6 +16,7 @@ import msgspec
 WARM_UP_WAITS_AT, WARM_UP_GOES_ON_AT = 0.25, 0.1
 LATER_AT, OPEN_AGAIN_AT = 1.0, 0.5
 ROOM_AGAIN = 1.05  # of the floor: a disk at its floor moves by a few segments either way
+ENOUGH = 8  # gaps between plans, to believe them
 LEAST_RETRY_S, MOST_RETRY_S = 2.0, 900.0
 STORE_RETRY_S = 10.0
 DISK_RETRY_S = 600.0  # somebody has to make room
@@ -60,6 +64,14 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.waiting_s, (self.plans + self.coming) * self.each_s)
 
 
+class Done(msgspec.Struct, frozen=True):
+    """One plan that was made: *since* when it could have been, when it was *begun* and *ended*."""
+
+    since: float
+    begun: float
+    ended: float
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """*wait_s* is the longest an upload may wait to become playable; *floor_bytes* stay free."""
 
@@ -74,6 +86,20 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None
     again_s: float
     load: Load
+
+
+def plan_s(last: Sequence[Done], *, encoders: int) -> float | None:
+    """Return how long one of *encoders* is taken by a plan, from those made *last*; None of none.
+
+    While some waited no encoder rested, so what lies between two ends tells the rest as well: the
+    time until a job is found and begun, which the jobs themselves know nothing of.
+    """
+    if not last:
+        return None
+    alone_s = fmean(one.ended - one.begun for one in last)
+    ends = pairwise(sorted(last, key=lambda one: one.ended))
+    gaps = [late.ended - early.ended for early, late in ends if late.since < early.begun]
+    return max(alone_s, fmean(gaps) * max(1, encoders)) if len(gaps) >= ENOUGH else alone_s
 
 
 def decide(load: Load, limits: Limits, *, before: Admission | None = None) -> Admission:

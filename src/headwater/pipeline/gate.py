@@ -21,6 +21,7 @@ from headwater.forces.admission import (
     Load,
     Reason,
     decide,
+    plan_s,
     retry_after_s,
 )
 from headwater.forces.backoff import jitter
@@ -122,7 +123,7 @@ class Gate:
                 kind: await load_repository.count_waiting(session, kind, now=now)
                 for kind in JobKind
             }
-            plan_s = await load_repository.mean_plan_s(session)
+            last = await load_repository.last_plans(session)
             coming = await load_repository.count_coming(
                 session, now=now, within_s=self._limits.wait_s, expires_s=self._expires_s
             )
@@ -131,7 +132,7 @@ class Gate:
             waiting_s=0.0 if since is None else max(0.0, now - since),
             plans=waiting[JobKind.PLAN],
             coming=coming,
-            plan_s=FIRST_PLAN_S if plan_s is None else plan_s,
+            plan_s=plan_s(last, encoders=encoders) or FIRST_PLAN_S,
             encoders=encoders,
             free_bytes=free_bytes or 0,
             store_answers=free_bytes is not None,

@@ -9,6 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from headwater.engines.database.port import Session
 from headwater.engines.database.schema import jobs, processes, uploads, videos
+from headwater.forces.admission import Done
 from headwater.model.job import JobKind, JobState
 
 MOST_COUNTED = 5000
@@ -40,18 +41,19 @@ async def count_waiting(session: Session, kind: JobKind, *, now: float) -> int:
     return int(row["n"]) if row else 0
 
 
-async def mean_plan_s(session: Session) -> float | None:
-    """Return how long the plans among the last jobs took; None if there are none."""
+async def last_plans(session: Session) -> list[Done]:
+    """Return the plans among the jobs that were done last, in no order."""
     last = (
-        select(jobs.c.kind, (jobs.c.updated_at - jobs.c.served_at).label("took_s"))
+        select(jobs.c.kind, jobs.c.run_at, jobs.c.served_at, jobs.c.updated_at)
         .where(jobs.c.state == JobState.DONE)
         .order_by(jobs.c.id.desc())
         .limit(LATELY)
-        .subquery()
     )
-    plans = select(func.avg(last.c.took_s).label("s")).where(last.c.kind == JobKind.PLAN)
-    row = await session.row(plans)
-    return None if row is None or row["s"] is None else float(row["s"])
+    return [
+        Done(since=row["run_at"], begun=row["served_at"], ended=row["updated_at"])
+        for row in await session.rows(last)
+        if row["kind"] == JobKind.PLAN
+    ]
 
 
 async def count_coming(session: Session, *, now: float, within_s: float, expires_s: float) -> int:
