@@ -14,7 +14,7 @@ from headwater.engines.cache.redis import LEASE_S, RedisCache
 from headwater.engines.reach import Reach
 from headwater.model.errors import VideoNotFound
 from tests.support.beside import Beside, beside
-from tests.support.cache_beside import VERSION
+from tests.support.cache_beside import opened
 from tests.support.clocks import OwnTime
 from tests.support.waiting import eventually
 
@@ -54,7 +54,7 @@ async def cache(request: pytest.FixtureRequest, clock: OwnTime) -> AsyncIterator
     cache = (
         MemoryCache(clock)
         if request.param == "memory"
-        else RedisCache(request.getfixturevalue("redis_url"), clock, version=VERSION)
+        else opened(request.getfixturevalue("redis_url"), clock)
     )
     yield cache
     await cache.close()
@@ -69,7 +69,7 @@ async def apart(redis_url: str) -> AsyncIterator[Beside]:
 
 @pytest.fixture
 async def ours(redis_url: str, clock: OwnTime) -> AsyncIterator[RedisCache]:
-    cache = RedisCache(redis_url, clock, version=VERSION)
+    cache = opened(redis_url, clock)
     yield cache
     await cache.close()
 
@@ -337,7 +337,7 @@ async def test_another_version_is_not_looked_at(
 ) -> None:
     """Old and new run side by side during an upgrade."""
     assert await ours.get_or_make("k", maker, fresh_s=100.0) == b"1"
-    newer = RedisCache(redis_url, clock, version="2")
+    newer = opened(redis_url, clock, version="2")
     assert await newer.get_or_make("k", maker, fresh_s=100.0) == b"2"
     await newer.close()
 

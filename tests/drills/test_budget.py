@@ -33,6 +33,7 @@ async def evict_later(core: Core, budget_bytes: int) -> int:
         events=core.events,
         notices=core.notices,
         cache=core.cache,
+        rates=core.engines.rates,
         clock=Later(AN_HOUR_S),  # when what is watched now is cold
     )
     units = ActorUnits(engines, SYSTEM)

@@ -83,7 +83,7 @@ async def test_a_process_that_starts_without_redis_hears_later(server: redis.Red
         await theirs.publish("t", b"1")
         server.start()
         assert await take(news, 1) == [(MISSED, b"")]
-        assert await take(heard, 2) == [(MISSED, b""), ("t", b"1")]
+        assert set(await take(heard, 2)) == {(MISSED, b""), ("t", b"1")}
         await theirs.publish("t", b"2")
         while await take(news, 1) != [("t", b"2")]:
             pass

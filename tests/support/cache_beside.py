@@ -5,16 +5,20 @@ import sys
 from typing import Any
 
 from headwater.engines.cache.redis import RedisCache
+from headwater.engines.clock import Clock
 from headwater.model.errors import NotFound
 from tests.support.beside import serve
 from tests.support.clocks import OwnTime
+from tests.support.redis import IN_TIME_S
 
-VERSION = "1"
+
+def opened(url: str, clock: Clock, *, version: str = "1") -> RedisCache:
+    return RedisCache(url, clock, version=version, deadline_s=IN_TIME_S)
 
 
 async def main(url: str) -> None:
     clock = OwnTime()
-    cache = RedisCache(url, clock, version=VERSION)
+    cache = opened(url, clock)
     may_go_on = asyncio.Event()
     made = 0
 

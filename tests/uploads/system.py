@@ -55,6 +55,7 @@ class System:
             events=core.events,
             notices=core.notices,
             cache=core.cache,
+            rates=core.engines.rates,
             clock=Later(ahead_s),
         )
         self.engines = engines

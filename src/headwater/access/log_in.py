@@ -33,7 +33,7 @@ async def log_in(
     """
     email = email.strip().lower()
     try:
-        pacing.attempt(email=email, address=actor.address, now=now)
+        await pacing.attempt(email=email, address=actor.address, now=now)
     except RateLimited:
         LOGIN_REFUSED.labels("too many").inc()
         raise
@@ -44,7 +44,7 @@ async def log_in(
         LOGIN_REFUSED.labels("wrong").inc()
         raise Unauthenticated("The e-mail address or the password is wrong.")
 
-    pacing.succeeded(email=email, address=actor.address)
+    await pacing.succeeded(email=email, address=actor.address)
     async with units.writer() as work:
         if replaces:
             await proofs_repository.drop_session(work.session, replaces)

@@ -17,6 +17,7 @@ from headwater.compose.engines import (
     open_events,
     open_media,
     open_notices,
+    open_rates,
     refuse_short_reach,
     refuse_unfit,
 )
@@ -97,8 +98,15 @@ async def open_core(
         stack.push_async_callback(notices.close)
         cache = open_cache(settings.cache, clock)
         stack.push_async_callback(cache.close)
+        rates = open_rates(settings.cache)
+        stack.push_async_callback(rates.close)
         engines = Engines(
-            database=database, events=events, notices=notices, cache=cache, clock=clock
+            database=database,
+            events=events,
+            notices=notices,
+            cache=cache,
+            rates=rates,
+            clock=clock,
         )
         async with engines.writer(SYSTEM) as work:
             signing = await shared_secret(work=work, of=PART_SIGNING)
@@ -148,7 +156,7 @@ def services_of(
         "cache": engines.cache,
         "clock": clock,
         "blobs": blobs,
-        "pacing": Pacing(),
+        "pacing": Pacing(engines.rates),
         "tickets": Tickets(units=ActorUnits(engines, SYSTEM, TICKETS), clock=clock),
         "demands": Demands(units=units, blobs=blobs, notices=notices, clock=clock),
         "gate": Gate(

@@ -15,6 +15,7 @@ from headwater.engines.database.port import Database
 from headwater.engines.events.port import Events
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
+from headwater.engines.rates.port import Rates
 from headwater.engines.reach import Reach
 from headwater.model.errors import SettingsError, StorageFull, Unavailable
 from headwater.settings import Settings
@@ -146,6 +147,17 @@ def open_cache(url: str, clock: Clock) -> Cache:
     from headwater.engines.cache.redis import RedisCache
 
     return RedisCache(url, clock, version=version("headwater"))
+
+
+def open_rates(url: str) -> Rates:
+    """Open where the cache's URL says: both may be lost, and are shared by the same processes."""
+    if url in {"", "memory:"}:
+        from headwater.engines.rates.memory import MemoryRates
+
+        return MemoryRates()
+    from headwater.engines.rates.redis import RedisRates
+
+    return RedisRates(url)
 
 
 def is_redis(url: str, *, setting: str) -> bool:

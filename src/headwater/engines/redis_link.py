@@ -11,6 +11,7 @@ Source: https://redis.io/docs/latest/commands/info/ (run_id).
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from headwater.model.errors import Unavailable
 DEADLINE_S = 0.1  # of one question: slower than this, the database is the better one to ask
 RETURN_S = 1.0  # of one try to come back, and of all that is done then
 FAILURES = 3  # late answers in a row: a single one may be a pause of our own
-CONNECTIONS = 32
+CONNECTIONS = 8  # what more would add is our own processor's time, which the deadline counts
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.05, 2.0
 GONE: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
 
@@ -92,7 +93,8 @@ class RedisLink:
         self._redis = self._client()
         self._life = ""  # the run id all connections must find; empty: whichever answers first
         self._failures = 0
-        self._here = asyncio.Event()  # set once somebody has answered
+        self._here = asyncio.Event()  # set while somebody answers
+        self._is_tried = asyncio.Event()  # set once it was tried whether somebody does
         self._since: float | None = None
         self._returning: asyncio.Task[None] | None = None
 
@@ -115,8 +117,8 @@ class RedisLink:
         self, send: Callable[[Redis], Awaitable[T]], *, deadline_s: float | None = None
     ) -> T:
         """Return what *send* gets from Redis. Raises Unavailable: away, late, or refused."""
-        if self.is_away and self._returning is None:  # the first of all questions waits for it
-            await asyncio.wait({self._start_returning()}, timeout=self._deadline_s)
+        if not self._is_tried.is_set():
+            await self._try_first()
         async with self._turns:
             if self.is_away:
                 raise Unavailable(f"Redis ({self._used_for}) is away.")
@@ -183,16 +185,23 @@ class RedisLink:
             raise Broken("another server answers")
         self._life = life
 
+    async def _try_first(self) -> None:
+        """Let the first questions of all wait for the first try."""
+        if self._returning is None:
+            self._start_returning()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline_s):
+                await self._is_tried.wait()
+
     async def _hang_up(self) -> None:
         """Close every connection without waiting for the other side, which may stand still."""
         while self._lines:
             await self._lines.pop().disconnect(nowait=True)
 
-    def _start_returning(self) -> asyncio.Task[None]:
+    def _start_returning(self) -> None:
         if self._since is None:
             self._since = asyncio.get_running_loop().time()
         self._returning = asyncio.create_task(self._return())
-        return self._returning
 
     async def _return(self) -> None:
         """Try until a server answers and what waits for it is done."""
@@ -205,12 +214,14 @@ class RedisLink:
                     break
                 except GONE as error:
                     attempt += 1
+                    self._is_tried.set()
                     log.debug("redis.still_away", used_for=self._used_for, error=str(error))
                 await asyncio.sleep(
                     pause_s(attempt, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=jitter())
                 )
             self._failures, self._since = 0, None
             self._here.set()
+            self._is_tried.set()
             log.info("redis.here", used_for=self._used_for, away_s=round(away_s, 3))
         finally:
             self._returning = None

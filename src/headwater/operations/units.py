@@ -12,6 +12,7 @@ from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.events.port import Events
 from headwater.engines.notices.port import Notices
+from headwater.engines.rates.port import Rates
 from headwater.engines.work import Work
 from headwater.model.actor import Actor
 from headwater.model.freshness import UNKNOWN, Consistency, Primary, Stale, need_of
@@ -25,12 +26,20 @@ class Engines:
     """The engines a commit touches, and what happens around it."""
 
     def __init__(
-        self, *, database: Database, events: Events, notices: Notices, cache: Cache, clock: Clock
+        self,
+        *,
+        database: Database,
+        events: Events,
+        notices: Notices,
+        cache: Cache,
+        rates: Rates,
+        clock: Clock,
     ) -> None:
         self.database = database
         self.events = events
         self.notices = notices
         self.cache = cache
+        self.rates = rates
         self.clock = clock
 
     @asynccontextmanager

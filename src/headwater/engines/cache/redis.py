@@ -29,7 +29,7 @@ from headwater.engines.cache.level import LARGEST_BYTES, Level
 from headwater.engines.clock import Clock
 from headwater.engines.entropy import public_id
 from headwater.engines.reach import Reach
-from headwater.engines.redis_link import RedisLink, Return, Script
+from headwater.engines.redis_link import DEADLINE_S, RedisLink, Return, Script
 from headwater.forces.backoff import jitter, pause_s
 from headwater.model.errors import Unavailable
 
@@ -111,12 +111,18 @@ class RedisCache:
     reach = Reach.FLEET
 
     def __init__(
-        self, url: str, clock: Clock, *, version: str, held_bytes: int = HELD_BYTES
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        version: str,
+        held_bytes: int = HELD_BYTES,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         """Values of another *version* of this program are not looked at."""
         self._clock = clock
         self._level = Level(clock, most_bytes=held_bytes)
-        self._link = RedisLink(url, used_for="cache", on_return=self._settle)
+        self._link = RedisLink(url, used_for="cache", on_return=self._settle, deadline_s=deadline_s)
         self._version = version
         self._everything = b""  # the token of EVERYTHING as last seen
         self._unpurged: set[str] = set()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.operations.limits import SlidingWindows
+from headwater.engines.rates.memory import SlidingWindows
 
 
 def test_a_burst_up_to_the_limit_passes_and_the_next_waits() -> None:
