@@ -53,12 +53,16 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Where to, with which key, and what to wait for ("playable", "ready" or nothing)."""
+    """Where to, with which key, and what to wait for ("playable", "ready" or nothing).
+
+    *direct*: the bytes go straight to the server's bucket.
+    """
 
     server: str
     key: str
     title: str | None
     wait: str | None
+    direct: bool = False
 
 
 class Report(Protocol):
@@ -74,8 +78,15 @@ async def send_files(files: Sequence[Path], *, wish: Wish, report: Report) -> li
     """Send *files* in order and return their outcomes; one that fails does not stop the others."""
     headers = {"Authorization": f"Bearer {wish.key}"}
     folder = Path.home() / ".local" / "state" / "headwater"
-    async with httpx.AsyncClient(base_url=wish.server, headers=headers, timeout=TIMEOUT) as http:
-        client = TusClient(http, unfinished=Unfinished(folder, server=wish.server))
+    async with (
+        httpx.AsyncClient(base_url=wish.server, headers=headers, timeout=TIMEOUT) as http,
+        httpx.AsyncClient(timeout=TIMEOUT) as bucket,
+    ):
+        client = TusClient(
+            http,
+            unfinished=Unfinished(folder, server=wish.server),
+            bucket=bucket if wish.direct else None,
+        )
         turn = asyncio.Lock()
         files_of = [_File(path, wish, http, client, report) for path in files]
         async with asyncio.TaskGroup() as group:

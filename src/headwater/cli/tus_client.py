@@ -1,17 +1,20 @@
 """A tus 1.0.0 client: one file to one server, in parts, resumed after whatever broke.
 
-Flow      upload.py asks for a file to be sent → creation, then PATCH by PATCH, HEAD after trouble.
-Promises  tests/cli/test_tus_client.py.
+Flow      upload.py asks for a file to be sent → creation, then PATCH by PATCH, HEAD after trouble;
+          straight to a bucket: for each part its address, the bytes to there, its name to here.
+Promises  tests/cli/test_tus_client.py, tests/cli/test_direct.py.
 """
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from headwater.cli.unfinished import Started, Unfinished
 from headwater.forces.backoff import pause_s
@@ -23,6 +26,7 @@ FIRST_TRIES = 3  # before anything began, who types wants to know soon that nobo
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.25, 10.0
 UPLOADS = "/api/v1/uploads/"
 PROTOCOL = {"Tus-Resumable": "1.0.0"}
+JSON = {"Content-Type": "application/json"}
 PASSING = {  # the same request may succeed later
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
@@ -70,10 +74,13 @@ class TusClient:
         unfinished: Unfinished,
         first_pause_s: float = FIRST_PAUSE_S,
         later_s: float = LATER_S,
+        bucket: httpx.AsyncClient | None = None,
     ) -> None:
+        """With *bucket*, which knows no key, parts go where the server says, not through it."""
         self._http = http
         self._unfinished = unfinished
         self._first_pause_s, self._later_s = first_pause_s, later_s
+        self._bucket = bucket
 
     async def send(self, path: Path, *, title: str, moved: Moved, waits: Waits) -> str:
         """Send *path* whole and return the id of its video.
@@ -142,6 +149,8 @@ class TusClient:
     async def _part(self, started: Started, path: Path, offset: int, moved: Moved) -> int:
         """Send one part from *offset* on and return the offset after it."""
         part = await asyncio.to_thread(read_part, path, offset)
+        if self._bucket is not None:
+            return await self._place(self._bucket, started, part, offset, moved)
         headers = {
             "Upload-Offset": str(offset),
             "Content-Type": "application/offset+octet-stream",
@@ -150,12 +159,35 @@ class TusClient:
         answer = await self._ask("PATCH", started.url, headers, slices(part, offset, moved))
         return int(answer.headers["Upload-Offset"])
 
+    async def _place(
+        self, bucket: httpx.AsyncClient, started: Started, part: bytes, offset: int, moved: Moved
+    ) -> int:
+        """Put one part at the address the server signs for it, then name it to the server."""
+        url = f"{started.url}/parts"
+        digest = (await asyncio.to_thread(hashlib.sha256, part)).hexdigest()
+        named = msgspec.json.encode(
+            {"parts": [{"start": offset, "length": len(part), "sha256": digest}]}
+        )
+        ticket = (await self._ask("POST", url, JSON, named)).json()["parts"][0]
+        try:
+            answer = await bucket.request(
+                ticket["method"],
+                ticket["url"],
+                headers=ticket["headers"],
+                content=slices(part, offset, moved),
+            )
+        except httpx.TransportError as error:
+            raise Broken(f"The bucket does not answer ({error}).") from None
+        if answer.is_error:  # a new address may do: this one expires, and is for these bytes
+            raise Broken(f"The bucket answered {answer.status_code}.", after_s(answer))
+        return int((await self._ask("PUT", url, JSON, named)).json()["offset"])
+
     async def _ask(
         self,
         method: str,
         url: str,
         headers: dict[str, str],
-        body: AsyncIterator[bytes] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
     ) -> httpx.Response:
         """Ask once. Raises Broken for what may pass, Refused for what will not."""
         try:

@@ -16,6 +16,12 @@ def upload(
     wait: Annotated[
         str | None, typer.Option(help='Return only when each video is "playable" or "ready".')
     ] = None,
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct", help="Put the bytes straight into the server's bucket, where it has one."
+        ),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -56,7 +62,7 @@ def upload(
             param_hint="--key or HEADWATER_KEY",
         )
     _refuse_what_is_no_file(files)
-    wish = Wish(server=_address(server), key=key, title=title, wait=wait)
+    wish = Wish(server=_address(server), key=key, title=title, wait=wait, direct=direct)
     with Report(as_json=as_json, is_terminal=sys.stderr.isatty()) as report:
         outcomes = asyncio.run(send_files(files, wish=wish, report=report))
     if any(outcome.failure for outcome in outcomes):
