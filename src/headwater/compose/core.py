@@ -21,6 +21,14 @@ from headwater.compose.engines import (
     refuse_short_reach,
     refuse_unfit,
 )
+from headwater.compose.timing import (
+    timed_blobs,
+    timed_cache,
+    timed_database,
+    timed_events,
+    timed_media,
+    timed_notices,
+)
 from headwater.engines.blobs.port import Blobs, blob_key
 from headwater.engines.cache.port import Cache
 from headwater.engines.checks import Checks
@@ -89,14 +97,14 @@ async def open_core(
     make_data(settings.data)
     async with AsyncExitStack() as stack:
         clock = Clock()
-        database = open_database(database_url(settings), settings.database_replicas)
+        database = timed_database(open_database(database_url(settings), settings.database_replicas))
         stack.push_async_callback(database.close)
         await database.migrate()
-        events = open_events(settings.events, database, clock)
+        events = timed_events(open_events(settings.events, database, clock))
         stack.push_async_callback(events.close)
-        notices = open_notices(settings.notices, role, database, clock)
+        notices = timed_notices(open_notices(settings.notices, role, database, clock))
         stack.push_async_callback(notices.close)
-        cache = open_cache(settings.cache, clock)
+        cache = timed_cache(open_cache(settings.cache, clock))
         stack.push_async_callback(cache.close)
         rates = open_rates(settings.cache)
         stack.push_async_callback(rates.close)
@@ -110,14 +118,15 @@ async def open_core(
         )
         async with engines.writer(SYSTEM) as work:
             signing = await shared_secret(work=work, of=PART_SIGNING)
-        blobs = open_blobs(settings.blobs or f"file:{settings.data / 'blobs'}", secret=signing)
+        where = settings.blobs or f"file:{settings.data / 'blobs'}"
+        blobs = timed_blobs(open_blobs(where, secret=signing))
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
         )
         await refuse_unfit(role, blobs)
         passwords = passwords or Passwords()
         stack.callback(passwords.close)
-        media = await open_media(settings) if codec else None
+        media = timed_media(await open_media(settings)) if codec else None
         services = {
             **services_of(settings, role, engines=engines, blobs=blobs, media=media),
             "passwords": passwords,
