@@ -11,6 +11,7 @@ from headwater.engines.database.postgres import PostgresDatabase
 from headwater.engines.database.schema import preferences
 from headwater.model.errors import Unavailable
 from headwater.model.freshness import LATEST, UNKNOWN, Freshness, Position
+from tests.support.pgbouncer import pooling
 from tests.support.replicas import Cluster, cluster
 
 pytestmark = pytest.mark.anyio
@@ -170,6 +171,26 @@ async def test_a_frozen_replica_costs_a_moment_and_is_left_out(
         return not frozen.standing.is_out
 
     await soon(is_back)
+
+
+async def test_behind_a_pooler_of_transactions_all_is_the_same(servers: Cluster) -> None:
+    """Each block is on any of its connections; nothing of one is left for the next."""
+    with pooling(servers.primary) as primary, pooling(servers.replicas[0]) as replica:
+        plain = "postgresql://{}/postgres?statement_cache_size=0"
+        database = PostgresDatabase(plain.format(primary), replicas=plain.format(replica))
+        positions = await asyncio.gather(*(write(database, f"pooled-{i}") for i in range(12)))
+        last = max(positions, key=lambda position: position.offset)
+        await reads_from_a_replica(database, Freshness(5.0, after=last))
+        several = await asyncio.gather(*(read(database, Freshness(5.0)) for _ in range(12)))
+        assert all({f"pooled-{i}" for i in range(12)} <= names for names, _ in several)
+        await database.close()
+
+
+async def test_what_an_operator_is_told(database: PostgresDatabase, servers: Cluster) -> None:
+    ages = await database.replicas.ages_by_clocks()
+    assert set(ages) == {f"127.0.0.1:{replica.port}" for replica in servers.replicas}
+    assert all(age_s is not None and age_s < SOON_S for age_s in ages.values())
+    assert await database.acknowledges_alone()
 
 
 async def test_without_the_primary_copies_answer_or_nobody_does() -> None:

@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -94,13 +95,20 @@ async def _engine(name: str, engine: Any, ask: Callable[[], Awaitable[str]] | No
 async def _replicas(core: "Core") -> list[Line]:
     """Say how far behind the primary each replica is."""
     replicas = getattr(core.database, "replicas", None)
-    ages = await replicas.ages_by_clocks() if replicas else {}
-    return [
-        Line("replica", False, f"{name} does not answer")
-        if age_s is None
-        else Line("replica", True, f"{name}, {age_s:.1f} s behind by the clocks")
-        for name, age_s in ages.items()
-    ]
+    if not replicas:
+        return []
+    lines = [_replica(name, age_s) for name, age_s in (await replicas.ages_by_clocks()).items()]
+    if await core.database.acknowledges_alone():  # type: ignore[attr-defined]
+        note = "none has what was acknowledged last: set synchronous_standby_names on the primary"
+        lines.append(Line("standbys", True, f"warning: {note}"))
+    return lines
+
+
+def _replica(name: str, age_s: float | None) -> Line:
+    if age_s is None:
+        return Line("replica", False, f"{name} does not answer")
+    behind = "no heartbeat yet" if age_s == inf else f"{age_s:.1f} s behind by the clocks"
+    return Line("replica", True, f"{name}, {behind}")
 
 
 async def _blobs(core: "Core") -> Line:

@@ -171,6 +171,12 @@ class PostgresDatabase:
             if self.replicas:
                 session.position = await _position(connection)
 
+    async def acknowledges_alone(self) -> bool:
+        """Say whether a commit is acknowledged while no standby has it: a failover may lose it."""
+        async with self._pool.begun(self._begin_read) as connection:
+            (found,) = await connection.fetch("SHOW synchronous_standby_names", ())
+        return not found["synchronous_standby_names"]
+
     async def migrate(self) -> None:
         from headwater.engines.database import postgres_migrate  # noqa: PLC0415 (alembic)
 
