@@ -6,7 +6,7 @@ Promises  the first writer wins by `If-None-Match: *` alone, which `headwater ch
           byte on its way in is covered by a signed SHA-256 that the store verifies; no state is
           kept here that another host would miss.
 Source    docs.aws.amazon.com/AmazonS3/latest/API (PutObject, conditional writes, SigV4);
-          decisions/0020 for what stores do beyond it.
+          decisions/0021 for what stores do beyond it.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
