@@ -11,8 +11,7 @@ from headwater.engines.rates.port import Rates
 from headwater.engines.rates.redis import RedisRates
 from headwater.forces.pacing import FORGET_S, Pace
 from tests.support import redis
-from tests.support.beside import beside
-from tests.support.redis import IN_TIME_S
+from tests.support.beside import IN_TIME_S, beside
 
 pytestmark = pytest.mark.anyio
 

@@ -19,6 +19,7 @@ import msgspec
 ROOT = Path(__file__).parent.parent.parent
 LINE_BYTES = 1 << 22
 ENDED_S = 10.0
+IN_TIME_S = 5.0  # a deadline of engines for what holds while they answer, on a busy machine
 
 Do = Callable[..., Awaitable[Any]]
 

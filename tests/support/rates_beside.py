@@ -5,8 +5,7 @@ import sys
 from typing import Any
 
 from headwater.engines.rates.redis import RedisRates
-from tests.support.beside import serve
-from tests.support.redis import IN_TIME_S
+from tests.support.beside import IN_TIME_S, serve
 
 
 async def main(url: str) -> None:

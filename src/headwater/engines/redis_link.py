@@ -190,7 +190,7 @@ class RedisLink:
         if self._returning is None:
             self._start_returning()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(RETURN_S):
                 await self._is_tried.wait()
 
     async def _hang_up(self) -> None:
