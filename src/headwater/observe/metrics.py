@@ -77,6 +77,11 @@ CACHE_ANSWERS = Counter(
     "Answers of the cache, by operation: hit, miss (made for this one), stale (made anew after).",
     ["operation", "outcome"],
 )
+REPLICA_LAG = Gauge(
+    "headwater_replica_lag_seconds",
+    "How far a replica was behind when this process last looked; infinite while it is left out.",
+    ["replica"],
+)
 EVENTS_HANDLED = Counter(
     "headwater_events_handled_total",
     "Facts this process handled, by consumer and outcome (ok, failed).",

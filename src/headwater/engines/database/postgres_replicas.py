@@ -21,6 +21,7 @@ from headwater.forces.backoff import jitter, pause_s
 from headwater.forces.balancing import Standing, by_cost
 from headwater.model.errors import Unavailable
 from headwater.model.freshness import Freshness, Position
+from headwater.observe.metrics import REPLICA_LAG
 
 ANSWER_S = 0.5  # for a turn, a connection and the look; longer, and another is quicker
 FIRST_CONNECT_S = 2.0  # of one that is being won back: there is time
@@ -71,6 +72,7 @@ class Replica:
         now = loop.time()
         self.standing = self.standing.answered(now - asked_at, now)
         self.last = Look(now, position, by_clocks_s)
+        REPLICA_LAG.labels(self.name).set(by_clocks_s)
         return self.last
 
 
@@ -192,6 +194,7 @@ class Replicas:
         was_out, one.standing = one.standing.is_out, one.standing.failed()
         if one.standing.is_out and not was_out:
             log.warning("replica_left_out", replica=one.name, error=repr(error))
+            REPLICA_LAG.labels(one.name).set(inf)
             task = asyncio.ensure_future(self._win_back(one))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
