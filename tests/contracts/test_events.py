@@ -1,16 +1,20 @@
 """Every Events adapter keeps every promise of engines/events/port.py."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import anyio
 import pytest
+from sqlalchemy import select
 
+from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
+from headwater.engines.database.schema import preferences
 from headwater.engines.events.port import Event, Events
 from headwater.engines.events.rabbitmq import RabbitEvents
-from headwater.engines.events.table import ATTEMPTS, MOST_PAUSE_S, TableEvents
+from headwater.engines.events.table import ATTEMPTS, LEASE_S, MOST_PAUSE_S, TableEvents
 from headwater.model.errors import NotFound
 from tests.support.clocks import OwnTime
 from tests.support.databases import open_at
@@ -18,6 +22,39 @@ from tests.support.databases import open_at
 pytestmark = pytest.mark.anyio
 
 DEADLINE_S = 5.0
+SLOW_START_S = 60.0  # of two processes, one after the other, beside all other tests
+CONSUMERS = """
+import asyncio, sys
+from sqlalchemy import insert, select
+from headwater.compose.engines import open_database, open_events
+from headwater.engines.database.schema import preferences
+from headwater.engines.entropy import public_id
+from tests.support.clocks import Later
+
+async def main(database_url, events_url, ahead_s):
+    clock = Later(float(ahead_s))
+    database = open_database(database_url)
+    events = open_events(events_url, database, clock)
+
+    async def count(event):
+        async with database.writer() as session:
+            if await events.claim(session, "counter", event, now=clock.now()):
+                name = f"counted {event.body.decode()} {public_id()}"
+                await session.execute(insert(preferences).values(name=name, value=b""))
+
+    async def list_it(event):
+        name = f"seen {event.body.decode()}"
+        async with database.writer() as session:
+            if not await session.rows(select(preferences).where(preferences.c.name == name)):
+                await session.execute(insert(preferences).values(name=name, value=b""))
+
+    events.consume("counter", ("t",), count)
+    events.consume("list", ("t",), list_it)
+    await events.start()
+    await asyncio.Event().wait()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
 
 
 @dataclass
@@ -28,6 +65,8 @@ class Box:
     """
 
     database: Database
+    database_url: str
+    events_url: str
     clock: OwnTime
     opener: Callable[[float], Events]
     pause_s: float = 0.02
@@ -54,7 +93,7 @@ async def box(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
             broker, databases[-1], clock, first_pause_s=pause_s, most_pause_s=pause_s
         )
 
-    box = Box(databases[0], clock, opener)
+    box = Box(databases[0], database_url, broker or "table:", clock, opener)
     yield box
     for events in box.opened:
         await events.close()
@@ -252,6 +291,41 @@ async def test_an_event_is_claimed_once(box: Box) -> None:
     assert [await claim(event), await claim(event)] == [True, False]
     assert await claim(event, "another consumer")
     assert await claim(later)
+
+
+async def test_what_is_claimed_is_done_once_though_processes_are_killed(box: Box) -> None:
+    """Two consumers of another process: one claims and counts, one writes down what it sees."""
+    box.clock.at = Clock().now()
+    events, bodies = box.open_events(), [str(i) for i in range(100)]
+    await record(box, events, "t", *bodies)
+
+    for life, until in enumerate((40, len(bodies))):
+        # A lease of a killed process runs out; its successor lives after that.
+        words = (box.database_url, box.events_url, str((life + 1) * 2 * LEASE_S))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", CONSUMERS, *words)
+        try:
+            async with asyncio.timeout(SLOW_START_S):
+                while len(await notes(box, "seen ")) < until:  # noqa: ASYNC110 (rows tell nobody)
+                    await asyncio.sleep(0.02)
+                while life and await counted(box) < until:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        finally:
+            process.kill()
+            await process.wait()
+
+    assert await counted(box) == len(bodies)
+    assert {name.removeprefix("seen ") for name in await notes(box, "seen ")} == set(bodies)
+
+
+async def notes(box: Box, prefix: str) -> list[str]:
+    statement = select(preferences.c.name).where(preferences.c.name.startswith(prefix))
+    async with box.database.reader() as session:
+        return [row["name"] for row in await session.rows(statement)]
+
+
+async def counted(box: Box) -> int:
+    """Return how many effects there were."""
+    return len(await notes(box, "counted "))
 
 
 async def test_closing_finishes_what_is_being_handled(box: Box) -> None:

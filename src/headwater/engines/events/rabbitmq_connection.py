@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, AMQPException, ChannelNotFoundEntity, PublishError
 
 from headwater.forces.backoff import jitter, pause_s
-from headwater.model.errors import NotFound, SettingsError, Unavailable
+from headwater.model.errors import SettingsError, Unavailable
 
 PORT = 5672
 TLS_PORT = 5671
@@ -30,6 +30,10 @@ for _library in ("aio_pika", "aiormq"):  # they tell each loss of a connection b
 
 class Unroutable(Unavailable):
     """No queue takes what was published."""
+
+
+class Missing(Unavailable):
+    """The queue or exchange that was named is not there."""
 
 
 def addresses_of(url: str, *, heartbeat_s: int = HEARTBEAT_S) -> list[str]:
@@ -64,16 +68,13 @@ def away_pause_s(failures: int) -> float:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise Unavailable for what a lost or frozen broker makes of a call.
-
-    NotFound and Unroutable say what they say.
-    """
+    """Raise Unavailable, or one of its kinds above, for what goes wrong with a broker."""
     try:
         yield
     except PublishError as error:
         raise Unroutable("RabbitMQ: no queue takes it") from error
     except ChannelNotFoundEntity as error:
-        raise NotFound(str(error)) from error
+        raise Missing(f"RabbitMQ: {error}") from error
     except (AMQPError, AMQPException, OSError, TimeoutError, RuntimeError) as error:
         raise Unavailable(f"RabbitMQ: {error or type(error).__name__}", retry_after_s=5) from error
     except asyncio.CancelledError:  # how the library ends calls on a connection that is lost
@@ -149,6 +150,6 @@ class Link:
 
 async def closed(channel: AbstractChannel) -> None:
     """Close *channel*, whatever has become of it."""
-    with suppress(Unavailable, NotFound), translated():
+    with suppress(Unavailable), translated():
         async with asyncio.timeout(ANSWER_S):
             await channel.close()

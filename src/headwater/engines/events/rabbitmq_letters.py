@@ -21,7 +21,7 @@ from headwater.engines.events.port import Event
 from headwater.engines.events.rabbitmq_connection import Link, closed, translated
 from headwater.engines.events.rabbitmq_queue import QueueLoop
 from headwater.forces.backoff import jitter, pause_s
-from headwater.model.errors import HeadwaterError
+from headwater.model.errors import HeadwaterError, Unavailable
 
 STEPS = 4  # delays between one and its double; what spreads is which of them an event gets
 
@@ -59,10 +59,10 @@ class Delays:
                     key=topology.queue_of(consumer),
                     attempts=attempts,
                 )
-        except HeadwaterError:
+        except HeadwaterError as error:
             self._channel, self._exchanges = None, {}  # it may be a new broker
             await closed(channel)
-            raise
+            raise Unavailable(str(error)) from error
 
 
 class DeadLetters:

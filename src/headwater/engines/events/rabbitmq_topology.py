@@ -19,8 +19,13 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from headwater.engines.events.outbox_repository import KEPT_S
 from headwater.engines.events.port import Event
-from headwater.engines.events.rabbitmq_connection import ANSWER_S, Link, closed, translated
-from headwater.model.errors import NotFound
+from headwater.engines.events.rabbitmq_connection import (
+    ANSWER_S,
+    Link,
+    Missing,
+    closed,
+    translated,
+)
 
 EXCHANGE = "headwater.events"
 DEAD = "headwater.dead"
@@ -86,7 +91,7 @@ async def has_queue(link: Link, consumer: str) -> bool:
     try:
         with translated():
             await channel.declare_queue(queue_of(consumer), passive=True, timeout=ANSWER_S)
-    except NotFound:
+    except Missing:
         return False
     finally:
         await closed(channel)
