@@ -11,7 +11,10 @@ from pathlib import Path
 from benchmarks.clips import Clips
 from benchmarks.report import circumstances, replaced, table
 
-NAMES = ("playable", "ladder", "rates", "origin", "upload", "pages", "memory", "commits")
+NAMES = (
+    *("playable", "ladder", "rates", "origin", "upload", "pages", "memory", "commits"),
+    *("simulate", "scale"),
+)
 RESULTS = Path(__file__).with_name("results.md")
 
 
