@@ -19,8 +19,11 @@ from headwater.engines.database.schema import (
 )
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.model.errors import Conflict, IntegrityViolated, SettingsError, Unavailable
-from tests.support.databases import KINDS, MIGRATED, fresh, left_for, open_at
+from headwater.model.freshness import Freshness
+from tests.support import postgres
+from tests.support.databases import KINDS, MIGRATED, fresh, left_for, open_at, with_replicas
 from tests.support.killed import said_before_kill
+from tests.support.replicas import Cluster, cluster
 
 pytestmark = pytest.mark.anyio
 
@@ -28,9 +31,24 @@ Open = Callable[..., Any]
 MANY_TURNS = 50  # a loop that waits for the database takes two or three
 
 
-@pytest.fixture(params=[*KINDS, "following"])
+@pytest.fixture(scope="module")
+def replicated_server() -> Iterator[Cluster]:
+    """A PostgreSQL with a replica, and a migrated database to copy."""
+    with cluster(1) as made:
+        made.primary.sql(f"CREATE DATABASE {MIGRATED} TEMPLATE template0")
+        asyncio.run(open_at(made.primary.url(MIGRATED)).migrate())
+        yield made
+
+
+@pytest.fixture(params=[*KINDS, "following", "replicated"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """One of each kind, and one that was SQLite until its rows moved."""
+    """One of each kind, one that was SQLite until its rows moved, and one with a replica."""
+    if request.param == "replicated":
+        made: Cluster = request.getfixturevalue("replicated_server")
+        with postgres.database(made.primary, like=MIGRATED) as url:
+            made.wait()
+            yield with_replicas(made, url)
+        return
     kind = "postgres" if request.param == "following" else request.param
     with fresh(kind, tmp_path, request, like=MIGRATED) as url:
         yield left_for(url, tmp_path) if request.param == "following" else url
@@ -75,6 +93,22 @@ async def test_what_one_wrote_another_process_reads(open_database: Open) -> None
         assert row is not None
         assert dict(row) == {"name": "a", "value": b"\x00\xff"}
         assert await session.row(select(preferences).where(preferences.c.name == "b")) is None
+
+
+async def test_who_came_with_the_position_of_a_write_sees_it(open_database: Open) -> None:
+    """Whoever answers, in whichever process; and it is one moment that they see."""
+    ours, theirs = open_database(), open_database()
+    for i in range(20):
+        async with ours.writer() as session:
+            await put(session, f"{i:02}")
+        need = Freshness(60.0, after=session.position)
+        async with theirs.reader(need) as session:
+            before = await names(session)
+            async with ours.writer() as other:
+                await put(other, f"{i:02}+")
+            assert await names(session) == before
+        assert f"{i:02}" in before
+        assert 0 <= session.age_s <= 60
 
 
 async def test_a_block_that_raises_leaves_nothing(open_database: Open) -> None:
@@ -412,7 +446,7 @@ async def write(database, part):
         i += 1
 
 async def main():
-    database = open_database(sys.argv[1])
+    database = open_database(*sys.argv[1].split())
     await asyncio.gather(*(write(database, part) for part in range(5)))
 
 asyncio.run(main())
@@ -424,9 +458,8 @@ async def test_what_was_acknowledged_survives_kill(
     open_database: Open, database_url: str, acknowledged: int
 ) -> None:
     """Every row whose block had ended when the process was killed is there."""
-    seen = said_before_kill(
-        CHILD, database_url.replace("following:", "sqlite:"), lines=acknowledged
-    )
+    url = database_url.replace("following:", "sqlite:").removeprefix("replicated:")
+    seen = said_before_kill(CHILD, url, lines=acknowledged)
 
     async with open_database().reader() as session:
         assert set(seen) <= set(await names(session))

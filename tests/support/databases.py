@@ -13,6 +13,7 @@ from headwater.engines.database.postgres import PostgresDatabase
 from headwater.engines.database.sqlite import SqliteDatabase
 from headwater.engines.database.sqlite_leaving import SqliteLeaving
 from tests.support import postgres
+from tests.support.replicas import Cluster
 
 KINDS = ("sqlite", "postgres")
 MIGRATED = "migrated"  # the database of a test server that others are copied from
@@ -43,8 +44,16 @@ def left_for(url: str, folder: Path) -> str:
     return f"following:{path}"
 
 
+def with_replicas(made: Cluster, url: str) -> str:
+    """Return the URL of a database at *url* that *made*'s replicas have as well."""
+    return f"replicated:{url} {made.replicas_url(url.rpartition('/')[2])}"
+
+
 def open_at(url: str, *, deadline_s: float = 10.0) -> Database:
     """Open one more handle, which plays another process."""
+    if url.startswith("replicated:"):
+        primary, replicas = url.removeprefix("replicated:").split()
+        return PostgresDatabase(primary, replicas=replicas, deadline_s=deadline_s)
     if url.startswith("following:"):
         path = Path(url.removeprefix("following:"))
 
