@@ -31,5 +31,5 @@ def adapters() -> Iterator[Adapter]:
     for port in ports():
         header = ast.get_docstring(ast.parse(port.read_text())) or ""
         line = re.search(r"^Adapters\s+(.*?)(?:^\S|\Z)", header, re.MULTILINE | re.DOTALL)
-        for module, name in re.findall(r"\b([a-z_]+)\.([A-Z]\w+)", line[1] if line else ""):
+        for module, name in re.findall(r"\b([a-z0-9_]+)\.([A-Z]\w+)", line[1] if line else ""):
             yield Adapter(port.parent.name, module, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headwater.engines.blobs.filesystem import FileBlobs
+from headwater.engines.blobs.movable import MovableBlobs, Place, Stage
 from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, Blobs, OpenBlob, blob_key, chunks_of
 from headwater.engines.blobs.s3 import S3Blobs
 from headwater.engines.blobs.s3_place import place_of
@@ -38,7 +39,8 @@ class Store:
     def left(self) -> list[str]:
         """Return all that lies in the store, seen past the adapter: parts nobody joined as well."""
         if not self.where.startswith("s3:"):
-            return [str(path) for path in Path(self.where).rglob("*") if path.is_file()]
+            folder = Path(self.where.rpartition(":")[2])
+            return [str(path) for path in folder.rglob("*") if path.is_file()]
         place = place_of(self.where)
         client = ceph.client(place.endpoint)
         objects = client.list_objects_v2(Bucket=place.bucket).get("Contents", [])
@@ -49,13 +51,37 @@ class Store:
 def opened(where: str) -> Blobs:
     if where.startswith("s3:"):
         return S3Blobs(where, clock=Clock())
+    stage, _, folder = where.rpartition(":")
+    if stage:
+        return on_the_way(Stage(stage), folder)
     return FileBlobs(Path(where), secret=b"s")
 
 
-@pytest.fixture(params=["filesystem", "s3"])
+def on_the_way(stage: Stage, folder: str) -> MovableBlobs:
+    """Return a store that is moving from one folder to another, and has come so far."""
+    place = Place(of=f"file:{folder}/old", to=f"file:{folder}/new", stage=stage)
+
+    async def look() -> Place:
+        return place
+
+    async def miss() -> None:
+        raise AssertionError("a store that works misses nothing")
+
+    def open_at(url: str) -> Blobs:
+        return FileBlobs(Path(url.removeprefix("file:")), secret=b"s")
+
+    return MovableBlobs(place.of, open_at=open_at, look=look, miss=miss, place=place)
+
+
+STORES = {"filesystem": "", "movable": "both:", "movable-later": "moved:"}
+
+
+@pytest.fixture(params=[*STORES, "s3"])
 def open_blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    is_far = request.param == "s3"
-    store = Store(request.getfixturevalue("bucket_url") if is_far else str(tmp_path / "store"))
+    if request.param == "s3":
+        store = Store(request.getfixturevalue("bucket_url"))
+    else:
+        store = Store(STORES[request.param] + str(tmp_path / "store"))
     yield store
     for blobs in store.opened:
         blobs.close()  # type: ignore[attr-defined]

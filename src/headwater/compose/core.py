@@ -10,12 +10,13 @@ from headwater.access.passwords import Passwords
 from headwater.access.secrets import PART_SIGNING, shared_secret
 from headwater.compose.data import make_data
 from headwater.compose.engines import (
+    blobs_url,
     database_url,
-    open_blobs,
     open_cache,
     open_database,
     open_events,
     open_media,
+    open_movable_blobs,
     open_notices,
     open_rates,
     refuse_short_reach,
@@ -39,8 +40,8 @@ from headwater.engines.events.port import Events
 from headwater.engines.media.port import Media
 from headwater.engines.notices.port import Notices
 from headwater.model.actor import SYSTEM
-from headwater.operations.readiness import Probe, Readiness
 from headwater.model.freshness import Stale
+from headwater.operations.readiness import Probe, Readiness
 from headwater.operations.run import Runner
 from headwater.operations.units import ActorUnits, Engines
 from headwater.settings import Settings
@@ -118,8 +119,10 @@ async def open_core(
         )
         async with engines.writer(SYSTEM) as work:
             signing = await shared_secret(work=work, of=PART_SIGNING)
-        where = settings.blobs or f"file:{settings.data / 'blobs'}"
-        blobs = timed_blobs(open_blobs(where, secret=signing))
+        movable = open_movable_blobs(blobs_url(settings), database, secret=signing)
+        stack.callback(movable.close)
+        await movable.watch()
+        blobs = timed_blobs(movable)
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
         )

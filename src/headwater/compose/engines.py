@@ -6,6 +6,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from headwater.engines.blobs.port import Blobs
@@ -19,6 +20,9 @@ from headwater.engines.rates.port import Rates
 from headwater.engines.reach import Reach
 from headwater.model.errors import SettingsError, StorageFull, Unavailable
 from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from headwater.engines.blobs.movable import MovableBlobs
 
 PROOF_S = 5.0  # what a start waits for a bucket
 COMMAND = "command"  # the role of what runs for a moment beside a server, or without one
@@ -81,6 +85,24 @@ def _open_postgres(url: str, replicas: str = "") -> Database:
     from headwater.engines.database.postgres import PostgresDatabase
 
     return PostgresDatabase(url, replicas=replicas)
+
+
+def blobs_url(settings: Settings) -> str:
+    """Return where the settings say the blobs are."""
+    return settings.blobs or f"file:{settings.data / 'blobs'}"
+
+
+def open_movable_blobs(url: str, database: Database, *, secret: bytes) -> "MovableBlobs":
+    """Open the blobs of a deployment, at *url* or where they have been moved from there."""
+    from headwater.engines.blobs.movable import MovableBlobs
+    from headwater.operations import places
+
+    return MovableBlobs(
+        url,
+        open_at=lambda where: open_blobs(where, secret=secret),
+        look=lambda: places.look(database),
+        miss=lambda: places.count_missed(database),
+    )
 
 
 def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:

@@ -5,13 +5,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from headwater.compose.engines import database_url, require_driver, sqlite_path
+from headwater.compose.engines import (
+    blobs_url,
+    database_url,
+    open_blobs,
+    require_driver,
+    sqlite_path,
+)
 from headwater.engines.lives import holding
-from headwater.model.errors import SettingsError
+from headwater.model.errors import Conflict, SettingsError
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
+    from headwater.compose.core import Core
     from headwater.engines.database.moving import Leaving
+    from headwater.operations.move_blobs import Move as BlobMove
     from headwater.operations.move_database import Move, Told
 
 
@@ -35,6 +43,51 @@ async def move_database(settings: Settings, url: str, told: "Told") -> "Move | N
             return await moves.move_database(source, target, url=url, told=told)
     finally:
         await target.close()
+
+
+async def move_blobs(core: "Core", url: str, told: "Told") -> "BlobMove | None":
+    """Move all blobs of *core* to the store at *url*; None if they are there already.
+
+    Raises:
+        SettingsError: *url* names no store.
+        Conflict: somebody else is moving them; or see operations.move_blobs.
+    """
+    from headwater.engines.blobs.movable import Place, Stage
+    from headwater.operations import move_blobs as moves
+    from headwater.operations import places
+
+    known, named = await places.look(core.database), blobs_url(core.settings)
+    if known is not None and known.to == url:
+        place = known
+    elif named == url:
+        return None
+    elif known is not None and known.of == named:
+        raise Conflict(
+            f"The blobs are on their way from there, or have gone: to {without_password(known.to)}."
+        )
+    else:
+        place = Place(of=named, to=url)
+    if place.stage is Stage.ENDED:
+        return None
+    source, target = open_blobs(place.of), open_blobs(url)
+    with _alone(core.settings):
+        return await moves.move_blobs(
+            place,
+            source=source,
+            target=target,
+            database=core.database,
+            clock=core.clock,
+            is_set=named == url,
+            told=told,
+        )
+
+
+async def abandon_blobs(core: "Core") -> None:
+    """End a move of the blobs that was begun; they stay where they are."""
+    from headwater.operations import move_blobs as moves
+
+    with _alone(core.settings):
+        await moves.abandon(core.database)
 
 
 async def abandon_database(settings: Settings) -> None:

@@ -19,10 +19,11 @@ import msgspec
 
 from headwater.access import preferences_repository
 from headwater.access.secrets import PART_SIGNING
-from headwater.engines.blobs.port import BlobKey, Blobs, Stored, chunks_of
+from headwater.engines.blobs.copying import copy
+from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
-from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
+from headwater.model.errors import BlobNotFound, Conflict, InvalidInput
 from headwater.operations import backup_repository
 
 FORMAT = 1
@@ -182,23 +183,6 @@ async def copy_all(
         sizes[key] = (await copy(key, source=source, target=target)).size
         told(done, len(wanted))
     return sizes
-
-
-async def copy(key: BlobKey, *, source: Blobs, target: Blobs) -> Stored:
-    """Copy one blob unless it is there, and hold the copy's hash against the original's.
-
-    Raises:
-        BlobNotFound: *source* has no such blob.
-        ChecksumMismatch: the bytes are not those that were once stored.
-    """
-    original = await source.stat(key)
-    try:
-        stored = await target.stat(key)
-    except BlobNotFound:
-        stored = await target.put_absent(key, chunks_of(source, key) if original.size else b"")
-    if (stored.size, stored.etag) != (original.size, original.etag):
-        raise ChecksumMismatch(f"The blob {key} is damaged: its bytes no longer match its hash.")
-    return stored
 
 
 @asynccontextmanager

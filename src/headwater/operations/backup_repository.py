@@ -25,6 +25,7 @@ from headwater.library import videos_repository
 from headwater.model.ids import GenerationId, TrackId, VideoId
 from headwater.model.job import JobState
 from headwater.model.upload import Extent
+from headwater.operations import places
 from headwater.pipeline import (
     bitmap,
     generations_repository,
@@ -213,6 +214,7 @@ async def release_all(session: Session) -> None:
     await session.execute(update(uploads).values(locked_by=None, locked_until=None))
     for table in (leases, demands):
         await session.execute(delete(table))
+    await places.forget(session)  # the blobs of a restored copy are where its settings say
 
 
 async def _count_videos(session: Session) -> int:

@@ -1,8 +1,8 @@
 """Blobs: large immutable bytes by key (source extents, segments, pictures, indexes).
 
 Flow      uploads put extents → pipeline reads them, puts segments → delivery reads segments.
-Adapters  filesystem.FileBlobs (one host), s3.S3Blobs (any number); compose picks by
-          HEADWATER_BLOBS.
+Adapters  filesystem.FileBlobs (one host), s3.S3Blobs (any number), movable.MovableBlobs (one of
+          them, or two while blobs move); compose picks by HEADWATER_BLOBS.
 Promises  tests/contracts/test_blobs.py holds every adapter to the docstrings below.
 """
 
