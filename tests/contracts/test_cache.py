@@ -295,6 +295,18 @@ async def test_one_process_makes_while_the_other_waits(
     assert (await theirs, await waiting, maker.times) == ("theirs", b"theirs", 0)
 
 
+async def test_one_that_takes_long_is_waited_for(
+    ours: RedisCache, apart: Beside, maker: Maker
+) -> None:
+    """As long as it lives."""
+    theirs = apart.ask("get", key="k", body="theirs", wait=True)
+    await told(apart, 1)
+    waiting = asyncio.ensure_future(ours.get_or_make("k", maker, fresh_s=100.0))
+    await asyncio.wait({waiting}, timeout=1.5 * LEASE_S)
+    await apart.ask("go")
+    assert (await theirs, await waiting, maker.times) == ("theirs", b"theirs", 0)
+
+
 async def test_one_that_dies_making_is_not_waited_for_long(
     ours: RedisCache, apart: Beside, maker: Maker
 ) -> None:

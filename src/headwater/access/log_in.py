@@ -1,4 +1,9 @@
-"""Sessions: signing in, signing out, and whom a proof stands for."""
+"""Sessions: signing in, signing out, and whom a proof stands for.
+
+The row is the truth. A cache only spares reading it: what it says is the row as it was at most some
+seconds ago (the catalogue says how many), and never outlives the purge of the proof's tag, which
+leaves with the commit of whatever ends the session or key. A purge that is lost costs those seconds.
+"""
 
 from headwater.access import accounts_repository, proofs_repository
 from headwater.access.accounts import open_session

@@ -34,8 +34,8 @@ from headwater.forces.backoff import jitter, pause_s
 from headwater.model.errors import Unavailable
 
 HELD_BYTES = 16 << 20
-LEASE_S = 3.0  # a maker that takes longer, or died, is not waited for: the next one makes
-PATIENCE_S = 2 * LEASE_S
+LEASE_S = 1.0  # a maker that died, or did not hear that it has the lease, is not waited for longer
+PATIENCE_S = 6.0  # nor one that lives: who waited so long makes for itself
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.004, 0.05
 CALM_S = 0.1  # how long a stale value is served before looking whether the other has made it
 OUTAGE_S = 1.0  # shorter, and only what this process could not purge is out of date
@@ -73,6 +73,9 @@ if tokens == ARGV[2] and ARGV[3] ~= '' then
   for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[4], 'GT') end
 end
 if redis.call('GET', KEYS[2]) == ARGV[1] .. ARGV[2] then redis.call('DEL', KEYS[2]) end
+""")
+RENEW = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 """)
 END_IF = Script("""
 if ARGV[1] == '' or redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -171,12 +174,13 @@ class RedisCache:
             return await lifetime()
         if isinstance(turn, Answer):
             return turn
+        renewing = asyncio.create_task(self._renew(asked, turn))
+        answer = None
         try:
             answer = await lifetime(mark=turn.mark)
-        except BaseException:
-            await self._put(asked, turn, None)
-            raise
-        await self._put(asked, turn, answer)
+        finally:
+            renewing.cancel()
+            await self._put(asked, turn, answer)
         return answer
 
     async def _turn(self, asked: Asked, instead_of: Answer | None) -> Answer | Turn:
@@ -248,6 +252,18 @@ class RedisCache:
         if said == b"make":
             return Turn(mark, rest[0])
         return self._read(asked, *rest) if said == b"made" else None
+
+    async def _renew(self, asked: Asked, turn: Turn) -> None:
+        """Hold the lease for as long as making takes."""
+        held, lease_ms = turn.mark + turn.tokens, int(LEASE_S * 1000)
+
+        async def renew(redis: Redis) -> None:
+            await RENEW.run(redis, self._keys(asked)[1:2], held, lease_ms)
+
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            with contextlib.suppress(Unavailable):
+                await self._link.ask(renew)
 
     async def _put(self, asked: Asked, turn: Turn, answer: Answer | None) -> None:
         """Keep *answer* unless a tag was purged since; give the turn back in any case."""
