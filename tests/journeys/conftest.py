@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import databases, fleet, replicas
+from tests.support.collector import Collector, check_tree, collecting
 from tests.support.fleet import Deployment
 
 DEPLOYMENTS = ("one process", "one host", "fleet")
@@ -32,8 +33,20 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploym
             yield running
     else:
         settings = request.getfixturevalue("fleet_settings")
-        with fleet.fleet(tmp_path, **settings) as running:
-            yield running
+        with collecting() as collector:
+            with fleet.fleet(tmp_path, **settings, traces=collector.url) as running:
+                yield running
+            _check_traces(collector)
+
+
+def _check_traces(collector: Collector) -> None:
+    """Whatever befell a video is under one id, whichever of the five processes did it."""
+    opened = [span for span in collector.spans if span.name == "uploads.create"]
+    assert opened
+    for span in opened:
+        spans = collector.of(span.trace)
+        check_tree(spans)
+        assert {one.process["headwater.role"] for one in spans} == {"api", "worker", "scheduler"}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from headwater.observe.trace_ids import trace_of
 from tests.support.clips import make_clip
-from tests.support.collector import Collector, Span, collecting
+from tests.support.collector import Collector, Span, check_tree, collecting
 from tests.support.server import EMAIL, PASSWORD, Server
 from tests.support.videos import upload, wait_for_state
 
@@ -91,16 +91,6 @@ def test_every_step_of_a_video_is_under_one_id(
         assert all(span.ended_at - span.started_at < took_s for span in spans)
         check_request(collector, request, spans)
         check_discretion(collector.spans)
-
-
-def check_tree(spans: list[Span]) -> None:
-    """There is one root, and whatever names a parent has one that begins no later."""
-    by_id = {span.id: span for span in spans}
-    assert [span.name for span in spans if not span.parent] == ["uploads.create"]
-    assert len(by_id) == len(spans)
-    for span in spans:
-        if span.parent:
-            assert by_id[span.parent].started_at <= span.started_at, span.name
 
 
 def check_request(collector: Collector, request: str, spans: list[Span]) -> None:

@@ -5,7 +5,7 @@ Flow      collecting() listens on a free port → servers are started with HEADW
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,6 +87,16 @@ def collecting() -> Iterator[Collector]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def check_tree(spans: Sequence[Span]) -> None:
+    """Pass if these are a video's trace: one root, and whatever names a parent began after it."""
+    by_id = {span.id: span for span in spans}
+    assert [span.name for span in spans if not span.parent] == ["uploads.create"]
+    assert len(by_id) == len(spans)
+    for span in spans:
+        if span.parent:
+            assert by_id[span.parent].started_at <= span.started_at, span.name
 
 
 def _span(span: Any, process: dict[str, Any]) -> Span:
