@@ -24,6 +24,7 @@ class Host:
     """Where a server of the tests runs: it listens on *address*, and is started in entered()."""
 
     address: str = "127.0.0.1"
+    name: str = "localhost"
     entered: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
@@ -38,7 +39,7 @@ class Network:
         self._addresses = {host: f"10.77.0.{number}" for number, host in enumerate(hosts, 1)}
 
     def host(self, name: str) -> Host:
-        return Host(self._addresses[name], lambda: self._entered(name))
+        return Host(self._addresses[name], name, lambda: self._entered(name))
 
     @contextmanager
     def _entered(self, host: str) -> Iterator[None]:

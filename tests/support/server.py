@@ -85,7 +85,7 @@ class Server(Door):
 
     @property
     def log(self) -> str:
-        return self._log.read_text(errors="replace")
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
     def pid(self) -> int:
@@ -129,6 +129,10 @@ class Server(Door):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"The server did not start:\n{self.log}")
             time.sleep(POLL_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send *number* to the server and every process it started."""
+        os.killpg(self.pid, number)
 
     def stop(self) -> None:
         """Ask it to end, as a service manager would; kill what does not."""

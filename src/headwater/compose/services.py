@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from headwater.compose.core import Core, open_core
 from headwater.compose.faces import open_app, open_faces
@@ -16,7 +16,8 @@ from headwater.compose.presence import encoders_of, living, open_roll_call
 from headwater.compose.tracing import tracing
 from headwater.engines.lives import holding
 from headwater.engines.reach import Reach
-from headwater.model.errors import Conflict, SettingsError
+from headwater.forces.backoff import jitter, pause_s
+from headwater.model.errors import Conflict, SettingsError, Unavailable
 from headwater.observe import logs
 from headwater.settings import Settings
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from headwater.pipeline.roll_call import RollCall
     from headwater.roles import Consumer, Service
 
+T = TypeVar("T")
+START_PATIENCE_S = 30.0  # after that the service manager starts it anew
 COMMANDS_HEARD_S = 1.0  # how soon a server whose notices are in memory hears of a command's changes
 CHORES = {  # operation → seconds between two runs
     "pipeline.evict": 60.0,
@@ -50,18 +53,56 @@ async def _serve(settings: Settings, role: str) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, _interrupt, stop)
-    services = roles.ROLES[role]
-    if "http" in services and not settings.port:
+    if "http" in roles.ROLES[role] and not settings.port:
         settings = settings.model_copy(update={"port": roles.free_port(settings.host)})
-    codec = "worker" in services
+    async with AsyncExitStack() as stack:
+        services = await _entered(stack, lambda: _ready(settings, role, stop), stop)
+        if services is not None:
+            await roles.run_role(role, services, stop)
+
+
+async def _entered(
+    stack: AsyncExitStack, opened: Callable[[], AbstractAsyncContextManager[T]], stop: asyncio.Event
+) -> T | None:
+    """Enter what is *opened*, again and again while an engine is away: after a power cut all start
+    at once, and after a failover the database is found a moment later. None: told to *stop*.
+
+    Raises Unavailable: it stayed away, or it is nothing that comes back by itself.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_at, attempt = loop.time() + START_PATIENCE_S, 0
+    while not stop.is_set():
+        try:
+            return await stack.enter_async_context(opened())
+        except Unavailable as error:
+            if error.retry_after_s is None or loop.time() > give_up_at:
+                raise
+            attempt += 1
+            if attempt == 1:
+                say(f"Waiting: {error}.")
+        pause = pause_s(attempt, first_s=0.2, most_s=2.0, jitter=jitter())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await stop.wait()
+    return None
+
+
+@asynccontextmanager
+async def _ready(
+    settings: Settings, role: str, stop: asyncio.Event
+) -> AsyncIterator[dict[str, "Service"]]:
+    """Open everything *role* works with, and have it known to the others."""
+    from headwater import roles
+
+    is_api, codec = "http" in roles.ROLES[role], "worker" in roles.ROLES[role]
     async with open_core(settings, role, codec=codec) as core:
         _say_moved(core)
         with _held(core), living(settings.data) as lives:
-            if "http" in services:  # a link is printed only by whom it leads to
+            if is_api:  # a link is printed only by whom it leads to
                 roles.refuse_taken(settings.host, settings.port)
             roll_call = await open_roll_call(core, role, lives)
-            await _welcome_owner(core, invites="http" in services)
-            await roles.run_role(role, _services(core, roll_call, stop), stop)
+            await _welcome_owner(core, invites=is_api)
+            yield _services(core, roll_call, stop)
 
 
 def _interrupt(stop: asyncio.Event) -> None:

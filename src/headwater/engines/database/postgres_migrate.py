@@ -50,7 +50,10 @@ async def to_newest(address: Address, *, may_be_arriving: bool = False) -> None:
     except DBAPIError as error:
         origin = error.orig.__cause__ if error.orig is not None else None
         raise translated(origin or error) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (
+        *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+        *(OSError, TimeoutError),
+    ) as error:
         raise translated(error) from error
 
 
