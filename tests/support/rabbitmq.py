@@ -153,7 +153,8 @@ class RabbitMQ:
 
     def _answers(self) -> bool:
         """Say whether it speaks AMQP: it names its first method, Connection.Start."""
-        with suppress(OSError), socket.create_connection((self.on.address, self.port), 1) as peer:
+        address = (self.on.address, self.port)
+        with suppress(OSError), self.on.entered(), socket.create_connection(address, 1) as peer:
             peer.settimeout(5)
             peer.sendall(b"AMQP\x00\x00\x09\x01")
             return peer.recv(1) == b"\x01"
