@@ -12,7 +12,18 @@ from benchmarks.clips import Clips
 from benchmarks.report import circumstances, replaced, table
 
 NAMES = (
-    *("playable", "ladder", "rates", "origin", "upload", "bucket", "pages", "memory", "commits"),
+    *(
+        "playable",
+        "ladder",
+        "rates",
+        "origin",
+        "upload",
+        "bucket",
+        "pages",
+        "memory",
+        "commits",
+        "cache",
+    ),
     *("simulate", "scale"),
 )
 RESULTS = Path(__file__).with_name("results.md")

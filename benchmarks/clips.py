@@ -51,6 +51,18 @@ class Clips:
         suffix = "webm" if codec == "vp9" else "mp4"
         return self._once(f"minute-{codec}.{suffix}", lambda path: self._loop_minute(path, codec))
 
+    def long_film(self, seconds: int) -> Path:
+        """Return so many seconds of 1080p30, looped from the film: every part costs its encode."""
+        return self._once(
+            f"film-{seconds}.mp4",
+            lambda path: run(
+                [
+                    *(*QUIET, "-stream_loop", "-1", "-t", str(seconds), "-i", self.film()),
+                    *("-c", "copy", "-movflags", "+faststart", path),
+                ]
+            ),
+        )
+
     def two_hours(self) -> Path:
         """Return two hours of 1080p30 H.264/AAC at 1.5 Mbit/s, keyframes at 4 s: a copied loop."""
         return self._once("two-hours.mp4", self._loop_hours)

@@ -58,6 +58,13 @@ class Ours:
                 made[track].append(bodies[track].body)
         return {heights_of[track]: b"".join(parts) for track, parts in made.items()}
 
+    async def make_index(self, heights: Sequence[int], index: int) -> list[bytes]:
+        """Make segment *index* of the encoded rungs and of the sound, in one run."""
+        sounds = [r.id for audio in self.planned.plan.audio for r in audio.renditions]
+        wanted = [*(rung.id for rung in self.rungs(heights)), *sounds]
+        bodies = await make_segments(self._material(), wanted, index, media=self.media, urgent=True)
+        return [made.body for made in bodies.values()]
+
     def at_rate(self, step: float) -> "Ours":
         """Return the same with all CRFs raised by *step* and the caps lowered with them."""
         share = 2 ** (-step / 6)
