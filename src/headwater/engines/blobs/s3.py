@@ -45,12 +45,14 @@ from headwater.engines.clock import Clock
 from headwater.engines.entropy import ordered_id
 from headwater.engines.reach import Reach
 from headwater.forces.budget import RetryBudget
+from headwater.model.errors import Unavailable
 from headwater.model.upload import Extent
 
 SHORT_BYTES = 16 << 20  # held in memory and put at once: the parts of every upload
 THREADS = 8
 LISTED = 1000
 BLOBS = "blobs"
+LOOKS = 8  # at a key that is put and deleted again and again by others
 
 
 class S3Blobs:
@@ -114,7 +116,7 @@ class S3Blobs:
         """Put *body* at *path* unless something is there; return what is, and if it is ours."""
         writer = ordered_id()
         said: dict[str, str] = {WRITER: writer, **(attributes or {})}
-        while True:
+        for _ in range(LOOKS):
             try:
                 put = await self.calls.ask(
                     lambda: obstore.put_async(
@@ -137,6 +139,7 @@ class S3Blobs:
             if found is not None:  # else it has just been deleted: ours may be the first again
                 # Ours, perhaps: put by a try whose answer was lost.
                 return found, found.writer == writer
+        raise Unavailable("the blob store says of nothing that it is there", retry_after_s=2)
 
     async def drop(self, path: str) -> None:
         """Delete one object."""
