@@ -2,7 +2,7 @@
 
 The row is the truth. A cache only spares reading it: what it says is the row as it was at most some
 seconds ago (the catalogue says how many), and never outlives the purge of the proof's tag, which
-leaves with the commit of whatever ends the session or key. A purge that is lost costs those seconds.
+leaves with the commit of whatever ends the session or key. A lost purge costs those seconds.
 """
 
 from headwater.access import accounts_repository, proofs_repository
