@@ -184,3 +184,30 @@ async def test_a_card_says_how_long_the_making_may_take(
             )
             heights.append(await card.evaluate("card => card.offsetHeight"))
         assert heights[0] == heights[1]
+
+
+async def test_a_busy_server_is_asked_again_when_it_says(
+    open_page: OpenPage, server: Server, ladder: Path
+) -> None:
+    """Nothing is sent meanwhile; one plain sentence says that it goes on by itself, and it does."""
+    busy = {"status": 503, "code": "overloaded", "detail": "Many.", "retryable": True}
+    async with open_page(signed_in=True, allow=("503",)) as page:
+        asked = 0
+
+        async def refuse_once(route: Route) -> None:
+            nonlocal asked
+            asked += _creates(route.request.url, route.request.method)
+            if asked == 1:
+                headers = {"retry-after": "2", "content-type": "application/problem+json"}
+                await route.fulfill(status=503, headers=headers, body=json.dumps(busy))
+            else:
+                await route.continue_()
+
+        await page.route("**/api/v1/uploads/", refuse_once)
+        await page.goto("/upload")
+        await page.set_input_files(".drop input", ladder)
+        card = page.locator(".upload")
+        await expect(card.locator(".status")).to_have_text(re.compile("starts by itself within"))
+        await expect(card).to_have_attribute("data-stage", "ready", timeout=60_000)
+        assert asked == 2
+        await _delete(await card.get_attribute("data-video"), server)
