@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from headwater.engines.blobs.filesystem import FileBlobs
-from headwater.engines.blobs.movable import MovableBlobs, Place, Stage
+from headwater.engines.blobs.movable import MovableBlobs
+from headwater.engines.blobs.moving import Place, Stage
 from headwater.engines.blobs.port import CHUNK_BYTES, BlobKey, Blobs, OpenBlob, blob_key, chunks_of
 from headwater.engines.blobs.s3 import S3Blobs
 from headwater.engines.blobs.s3_place import place_of

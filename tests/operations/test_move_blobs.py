@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from headwater.engines.blobs.filesystem import FileBlobs
-from headwater.engines.blobs.movable import MovableBlobs, Place, Stage
+from headwater.engines.blobs.movable import MovableBlobs
+from headwater.engines.blobs.moving import Place, Stage
 from headwater.engines.blobs.port import BlobKey, Blobs, blob_key, chunks_of
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database

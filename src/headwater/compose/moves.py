@@ -52,7 +52,7 @@ async def move_blobs(core: "Core", url: str, told: "Told") -> "BlobMove | None":
         SettingsError: *url* names no store.
         Conflict: somebody else is moving them; or see operations.move_blobs.
     """
-    from headwater.engines.blobs.movable import Place, Stage
+    from headwater.engines.blobs.moving import Place, Stage
     from headwater.operations import move_blobs as moves
     from headwater.operations import places
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import msgspec
 
 from headwater.engines.blobs.copying import copy
-from headwater.engines.blobs.movable import SETTLE_S, Place, Stage
+from headwater.engines.blobs.moving import SETTLE_S, Place, Stage
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database

@@ -3,7 +3,7 @@
 import msgspec
 
 from headwater.access import preferences_repository
-from headwater.engines.blobs.movable import Place
+from headwater.engines.blobs.moving import Place
 from headwater.engines.database.port import Database, Session
 
 NAME = "blobs-place"

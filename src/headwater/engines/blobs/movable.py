@@ -10,7 +10,6 @@ Promises  while they are in both, the old store lacks nothing, so a move that fa
 import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from enum import StrEnum
 from itertools import accumulate
 from threading import Lock
 from typing import TypeVar
@@ -19,35 +18,16 @@ import msgspec
 
 from headwater.containers.reader import RangeReader
 from headwater.engines.blobs.copying import copy
+from headwater.engines.blobs.moving import Place, Stage
 from headwater.engines.blobs.port import BlobKey, Blobs, OpenBlob, PartTicket, Stored, blob_key
 from headwater.engines.entropy import public_id
 from headwater.engines.reach import Reach
 from headwater.model.errors import BlobNotFound, HeadwaterError
 from headwater.model.upload import Extent
 
-LOOK_S = 1.0
+LOOK_S = 1.0  # moving.SETTLE_S follows from it
 FRESH = 2.0  # times that: how old the place may be when a put ends
 KEPT = 16  # extents of a source that are held open
-SETTLE_S = 5.0  # after which every process that still puts has seen a new place
-
-
-class Stage(StrEnum):
-    BOTH = "both"
-    MOVED = "moved"
-    ENDED = "ended"
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the blobs have come on their way from one store to another, for all processes.
-
-    *missed* counts what could not be brought to both stores.
-    """
-
-    of: str
-    to: str
-    stage: Stage = Stage.BOTH
-    missed: int = 0
-    moved_at: float = 0.0
 
 
 T = TypeVar("T")
