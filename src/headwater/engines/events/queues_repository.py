@@ -39,17 +39,21 @@ async def relayed(session: Session) -> int:
     return row["position"] if row else 0
 
 
+async def find(session: Session, consumer: str) -> Queue | None:
+    row = await session.row(select(consumers).where(consumers.c.name == consumer))
+    return _queue_of(row) if row else None
+
+
 async def register(session: Session, consumer: str, topics: tuple[str, ...]) -> None:
     """Say what *consumer* is for: a new one gets all that is kept, one with other topics those too.
 
     One that took its events from the table until now goes on where it stood.
     """
-    wanted = " ".join(sorted(topics))
-    row = await session.row(select(consumers).where(consumers.c.name == consumer))
-    if row is None:
+    queue, wanted = await find(session, consumer), " ".join(topics)
+    if queue is None:
         await session.execute(insert(consumers).values(name=consumer, topics=wanted))
-    elif row["topics"] != wanted:
-        has_up_to = await relayed(session) if row["bound"] else row["position"]
+    elif queue.topics != topics:
+        has_up_to = await relayed(session) if queue.bound else queue.position
         await session.execute(
             update(consumers)
             .where(consumers.c.name == consumer)

@@ -114,8 +114,7 @@ class RabbitEvents:
             for task in self._relaying:
                 task.cancel()
             await asyncio.wait(self._relaying)
-        for link in (self._consuming, self._publishing):
-            await link.close()
+        await asyncio.gather(self._consuming.close(), self._publishing.close())
 
     @property
     def _loops(self) -> list[QueueLoop]:

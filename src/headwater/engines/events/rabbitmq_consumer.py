@@ -35,19 +35,27 @@ class Consumer:
         database: Database,
         clock: Clock,
     ) -> None:
-        self._name, self._topics, self._handler = name, topics, handler
+        self._name, self._topics, self._handler = name, tuple(sorted(topics)), handler
         self._delays, self._database, self._clock = delays, database, clock
         self.loop = QueueLoop(
             topology.queue_of(name), link, self._take, prepare=self._register, miss=self._lose
         )
 
     async def _register(self) -> None:
-        async with self._database.writer() as session:
-            await queues.register(session, self._name, self._topics)
+        known = await self._known()
+        if known is None or known.topics != self._topics:
+            async with self._database.writer() as session:
+                await queues.register(session, self._name, self._topics)
 
     async def _lose(self) -> None:
-        async with self._database.writer() as session:
-            await queues.lose(session, self._name)
+        known = await self._known()
+        if known is not None and known.bound:
+            async with self._database.writer() as session:
+                await queues.lose(session, self._name)
+
+    async def _known(self) -> queues.Queue | None:
+        async with self._database.reader() as session:
+            return await queues.find(session, self._name)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         try:

@@ -103,7 +103,8 @@ class QueueLoop:
                 await queue.consume(arrive, timeout=ANSWER_S)
             yield
         finally:
-            await closed(channel)
+            if not self.is_stopping:  # the connection ends soon, and all its channels with it
+                await closed(channel)
 
     async def _take_all(self) -> None:
         """Handle what arrives, until told to stop or there is no more reason to be careful.

@@ -43,31 +43,31 @@ class Relay:
         self._link, self._database, self._clock = link, database, clock
         self._position = Position(queues.RELAY, database, clock, lease_s=LEASE_S)
         self._channel: AbstractChannel | None = None
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self.woken = asyncio.Event()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopped.set()
         self.woken.set()
 
     async def run(self) -> None:
         failures = 0
-        while not self._stopping:
+        while not self._stopped.is_set():
             self.woken.clear()
-            more, wait_s = False, POLL_S
+            more, wait_s, sooner = False, POLL_S, self.woken
             try:
                 more = await self._is_wanted() and await self._take_turn()
                 failures = 0
             except HeadwaterError as error:  # the broker or the database is away
                 failures += 1
-                wait_s = away_pause_s(failures)
+                wait_s, sooner = away_pause_s(failures), self._stopped
                 log.warning("events.relay", error=str(error), failures=failures)
             except Exception:  # a loop that ends in silence would be worse than one that repeats
                 log.exception("events.relay")
             if not more:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_s):
-                        await self.woken.wait()
+                        await sooner.wait()
 
     async def _is_wanted(self) -> bool:
         """Say whether there is anything to do, without writing."""
