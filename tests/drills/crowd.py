@@ -9,7 +9,7 @@ Promises  nobody slows down because the server does: arrivals and fetches come a
 import base64
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -119,10 +119,3 @@ async def _at_rate(rate: float, for_s: float, start: Callable[[int], object]) ->
         await anyio.sleep(max(0.0, began + due - time.monotonic()))
         start(number)
         number += 1
-
-
-async def sampled(read: Callable[[], Awaitable[float]], every_s: float, into: list[float]) -> None:
-    """Add what *read* says to *into* again and again, until cancelled."""
-    while True:
-        into.append(await read())
-        await anyio.sleep(every_s)
