@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.support.clips import make_clip
-from tests.support.server import Server, serving
+from tests.support.server import Door, Server, serving
 from tests.support.waiting import until
 
 ARGUMENTS = [
@@ -109,7 +109,7 @@ def listen(page: Page) -> list[str]:
     return complaints
 
 
-async def sign_in(context: BrowserContext, server: Server) -> None:
+async def sign_in(context: BrowserContext, server: Door) -> None:
     with server.client() as client:
         cookies = [
             {"name": name, "value": value, "url": server.url}
