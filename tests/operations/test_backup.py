@@ -17,6 +17,7 @@ from headwater.engines.database.schema import (
     generations,
     jobs,
     placed_parts,
+    processes,
     sources,
     streams,
     tracks,
@@ -225,6 +226,10 @@ async def test_in_the_copy_nobody_holds_anything(store: Store, tmp_path: Path) -
         await leases_repository.acquire(
             session, GENERATION, RUNG, 1, holder="it", now=0.0, until=1e9
         )
+        told = dict.fromkeys(("role", "host", "folder", "version", "build", "store"), "its own")
+        numbers = dict.fromkeys(("encoders", "started_at", "heard_at"), 0)
+        row = {"id": "it", **told, **numbers, "alone": True, "until": 1e12}
+        await session.execute(insert(processes).values(**row))
     await back_up(store, tmp_path / "kept", segments=False)
 
     async with (
@@ -238,6 +243,7 @@ async def test_in_the_copy_nobody_holds_anything(store: Store, tmp_path: Path) -
         assert await leases_repository.acquire(
             session, GENERATION, RUNG, 1, holder="copy", now=0.0, until=1.0
         )
+        assert await session.rows(select(processes)) == []
 
 
 async def test_a_part_that_was_placed_is_kept_before_it_counts(

@@ -15,6 +15,7 @@ from headwater.engines.database.schema import (
     jobs,
     leases,
     placed_parts,
+    processes,
     sources,
     tracks,
     upload_extents,
@@ -212,7 +213,7 @@ async def release_all(session: Session) -> None:
     )
     await session.execute(update(consumers).values(leased_by=None, leased_until=None))
     await session.execute(update(uploads).values(locked_by=None, locked_until=None))
-    for table in (leases, demands):
+    for table in (leases, demands, processes):
         await session.execute(delete(table))
     await places.forget(session)  # the blobs of a restored copy are where its settings say
 
