@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+DRIVERS = ("aio_pika", "asyncpg", "boto3", "obstore", "opentelemetry", "redis")
 HEAVY = ("alembic", "numpy", "fastapi", "httpx", "rich.progress", "sqlalchemy")
 
 
@@ -28,3 +30,18 @@ def test_composing_imports_no_planner_and_no_migrations(library: str) -> None:
 def test_help_imports_no_engine() -> None:
     """`headwater --help` answers at once."""
     assert not set(HEAVY) & loaded_after("import headwater.cli.main")
+
+
+def test_one_process_imports_no_driver_of_a_fleet(tmp_path: Path) -> None:
+    """Every engine opened as nobody has set it: who installed no driver lacks nothing."""
+    code = (
+        "import asyncio\n"
+        "from pathlib import Path\n"
+        "from headwater.compose.core import open_core\n"
+        "from headwater.settings import Settings\n"
+        "async def main():\n"
+        f"    async with open_core(Settings(data=Path({str(tmp_path)!r}))):\n"
+        "        pass\n"
+        "asyncio.run(main())"
+    )
+    assert not set(DRIVERS) & loaded_after(code)
