@@ -1,7 +1,7 @@
 """simulate: what more workers bring, from one to a thousand, with engines of their own machines.
 
-Measured here, one at a time: the CPU it takes to make all rungs of one index, what a write of a lease
-or a record holds the only writer of the database for, and how many bytes go each way. Simulated: a
+Measured here, one at a time: the CPU it takes to make all rungs of one index, what a write of a
+lease or a record holds the only writer for, and how many bytes go each way. Simulated: a
 library of ten-minute videos, workers with one encoder each, one database (one writer at a time, see
 decisions/0016) and one store on a line of 10 Gbit/s; and one video alone, which has no more
 segments than it has.
