@@ -148,12 +148,9 @@ class RedisLink:
             self._start_returning()
 
     async def check(self) -> str:
-        """Return version and round trip of the server. Raises Unavailable."""
-        clock = asyncio.get_running_loop().time
-        await self.ask(lambda redis: redis.ping())
-        began = clock()
+        """Return the name and version of the server. Raises Unavailable."""
         said: dict[str, Any] = await self.ask(lambda redis: redis.info("server"))
-        return f"Redis {said['redis_version']}, {(clock() - began) * 1000:.1f} ms"
+        return f"Redis {said['redis_version']}"
 
     async def close(self) -> None:
         if self._returning is not None:
@@ -180,9 +177,9 @@ class RedisLink:
         await connection.on_connect()
         await connection.send_command("INFO", "server")
         said = bytes(await connection.read_response()).split()
-        life = next(part[7:].decode() for part in said if part.startswith(b"run_id:"))
-        if self._life and life != self._life:
-            raise Broken("another server answers")
+        life = next((part[7:].decode() for part in said if part.startswith(b"run_id:")), "")
+        if not life or (self._life and life != self._life):
+            raise Broken("another server answers" if life else "it does not say its run id")
         self._life = life
 
     async def _try_first(self) -> None:
@@ -215,14 +212,16 @@ class RedisLink:
                 except GONE as error:
                     attempt += 1
                     self._is_tried.set()
-                    log.debug("redis.still_away", used_for=self._used_for, error=str(error))
+                    tell = log.warning if attempt == 1 and not before else log.debug
+                    tell("redis.still_away", used_for=self._used_for, error=str(error))
                 await asyncio.sleep(
                     pause_s(attempt, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=jitter())
                 )
+            if before or attempt:
+                log.info("redis.here", used_for=self._used_for, away_s=round(away_s, 3))
             self._failures, self._since = 0, None
             self._here.set()
             self._is_tried.set()
-            log.info("redis.here", used_for=self._used_for, away_s=round(away_s, 3))
         finally:
             self._returning = None
 
