@@ -248,7 +248,7 @@ LIBRARY = (
     Operation(
         name="videos.may_see",
         does=get_video.may_see,
-        consistency=OwnWrites(),
+        consistency=Primary(),
         cache=NEVER,
         permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
         limit=UNLIMITED,

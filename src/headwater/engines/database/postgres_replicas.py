@@ -26,10 +26,12 @@ from headwater.observe.metrics import REPLICA_LAG
 ANSWER_S = 0.5  # for a turn, a connection and the look; longer, and another is quicker
 FIRST_CONNECT_S = 2.0  # of one that is being won back: there is time
 LOOKED_S = 0.02  # so long a replica found too old is not asked again by another reader
+NO_REPLICA_S = 5.0  # so long one that replays nothing, or nothing we know: it may be the primary
 # Before the snapshot: what is replayed later may be missing from it. The age by the clocks of two
 # servers is only told where nothing better is known: this process has not met the primary.
 LOOK = (
-    "SELECT timeline, (pg_last_wal_replay_lsn() - '0/0')::bigint AS replayed,"
+    "SELECT timeline, CASE WHEN pg_is_in_recovery()"
+    " THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END AS replayed,"
     " greatest(extract(epoch FROM clock_timestamp()) - written_at, 0)::float8 AS by_clocks_s"
     " FROM heartbeats WHERE id = 1"
 )
@@ -59,6 +61,12 @@ class Replica:
         self.waiting = 0
         self.last: Look | None = None
         self.pool = Pool(lambda: open_raw(address), deadline_s=deadline_s)
+
+    def is_known(self, now: float) -> bool:
+        """Say whether it was looked at so lately that it is as it was then."""
+        if self.last is None:
+            return False
+        return now - self.last.at < (LOOKED_S if self.last.position else NO_REPLICA_S)
 
     async def look(self, connection: PostgresConnection) -> Look:
         """Ask how far it has come, which tells how quick it is as well."""
@@ -144,8 +152,7 @@ class Replicas:
 
     async def _try(self, stack: AsyncExitStack, one: Replica, need: Freshness) -> Found | None:
         now = asyncio.get_running_loop().time()
-        is_known = one.last is not None and now - one.last.at < LOOKED_S
-        if one.pool.is_full or (is_known and not self._will_do(one.last, need)):
+        if one.pool.is_full or (one.is_known(now) and not self._will_do(one.last, need)):
             return None
         seen: Look | None = None
 
