@@ -275,7 +275,10 @@ async def test_a_store_in_use_is_refused(stores: Stores) -> None:
 
 
 async def test_a_process_with_the_old_setting_follows(stores: Stores) -> None:
-    before = await fill(stores.old)
+    """The store it finds has the name of the old one, whatever it was called before."""
+    before = await fill(stores.old) | {"store/name": b"ours"}
+    await stores.old.put_absent(BlobKey("store/name"), b"ours")
+    await stores.new.put_absent(BlobKey("store/name"), b"tried")
     await stores.move()
     async with stores.process() as late:
         assert await everything(late) == before

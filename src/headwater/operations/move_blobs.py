@@ -89,13 +89,22 @@ async def _announce(wanted: Place, target: Blobs, database: Database) -> Place:
         return known
     if known is not None and known.stage is not Stage.ENDED:
         raise Conflict("Another move of the blobs is under way; end that one first.")
-    async for key, _ in target.list(""):
-        raise Conflict(f"There are blobs already (such as {key}); move into an empty store.")
+    await _require_empty(target)
     async with database.writer() as session:
         if await places.find(session) != known:
             raise Conflict("Another move of the blobs has just begun.")
         await places.put(session, wanted)
     return wanted
+
+
+async def _require_empty(target: Blobs) -> None:
+    """Raise Conflict if there is more than the name that whoever tried the store gave it."""
+    named = [key async for key, _ in target.list("store/")]
+    async for key, _ in target.list(""):
+        if key not in named:
+            raise Conflict(f"There are blobs already (such as {key}); move into an empty store.")
+    for key in named:
+        await target.delete(key)
 
 
 async def _bring_all(
