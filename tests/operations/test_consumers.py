@@ -51,7 +51,7 @@ async def test_a_fact_that_comes_again_is_done_already(core: Core) -> None:
     async with roles.consuming(core.events, [consumer], ask, core.clock), asyncio.timeout(10):
         await happen("first")
         assert await done.get() == "first"
-        while not await forgot_where_it_stood(core):  # once the turn is over
+        while not await forgot_where_it_stood(core):  # noqa: ASYNC110 (rows tell nobody)
             await asyncio.sleep(0.01)
         await happen("second")
         assert await done.get() == "second"
