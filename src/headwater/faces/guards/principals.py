@@ -66,9 +66,7 @@ class Principals:
             return None
         return principal
 
-    async def _recognise(
-        self, kind: ActorKind, token: str, seen: Seen | None
-    ) -> Principal | None:
+    async def _recognise(self, kind: ActorKind, token: str, seen: Seen | None) -> Principal | None:
         asker = replace(SYSTEM, seen=seen) if seen else SYSTEM  # who just signed in is known
         principal: Principal | None = await self._faces.runner.run(
             "sessions.recognise", asker, kind=kind, proof=hash_of(token)
