@@ -25,7 +25,7 @@ HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 class Faces:
     """Built once by compose. *public_origin* is scheme://host as people type it, "" if not set.
 
-    With *has_replicas* callers are told how far the rows were when they wrote (guards/positions.py).
+    With *has_replicas* callers are told how far the rows were when they wrote (positions.py).
     *closing* is set when the server stops: a stream without an end finishes then.
     """
 
