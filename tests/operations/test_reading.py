@@ -130,6 +130,7 @@ async def test_what_exists_plays_on_while_no_primary_answers(core: Core, servers
     """Who may watch is read from what there is, and its age is told; writes are refused."""
     video = await keep_video(core, core.blobs)
     assert video.stream
+    servers.wait()
     servers.primary.kill()
     try:
         viewer = seeing(NOBODY)

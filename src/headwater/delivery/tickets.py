@@ -16,7 +16,7 @@ from headwater.engines.work import Units
 from headwater.library import videos_repository
 from headwater.library.streams_repository import RETIRED_SERVED_S, Stream, find
 from headwater.model.actor import Actor
-from headwater.model.errors import Gone, NotFound, VideoNotFound
+from headwater.model.errors import Gone, NotFound, Unavailable, VideoNotFound
 from headwater.model.ids import GenerationId, VideoId
 from headwater.model.plan import Plan
 from headwater.model.video import Video, Visibility
@@ -64,6 +64,7 @@ class Tickets:
         Raises:
             VideoNotFound: there is no such video, or *actor* may not know of it.
             Gone: the name was retired too long ago.
+            Unavailable: no copy knows of it, and no primary answers.
         """
         known = self._known.get(stream)
         if known is None or known.until < self._clock.monotonic():
@@ -98,6 +99,8 @@ class Tickets:
         if named is None or not video:
             if not is_new:
                 return await self._learn(stream, is_new=True)
+            if age_s:  # of what this copy lacks nobody can say now that it is not there
+                raise Unavailable("The latest cannot be read right now.", retry_after_s=1)
             raise NotFound("There is nothing under this address.")
         now = self._clock.monotonic()
         as_of = now - age_s if age_s > FRESH_S else None

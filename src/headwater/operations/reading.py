@@ -22,17 +22,17 @@ async def read(
 ) -> Any:
     """Return what *ask* answers from rows as new as *rule* says."""
     started = engines.clock.monotonic()
-    missing, is_copy = None, False
+    is_missing, is_copy = False, False
     try:
         async with engines.reader(actor, rule) as work:
             is_copy = work.session.age_s > 0
             answer = await ask(work)
         if answer is not None or not is_copy:
             return answer
-    except NotFound as error:
+    except NotFound:
         if not is_copy:
             raise
-        missing = error
+        is_missing = True
     except Unavailable as error:
         # Of the engine itself; what derives from it is a use case's own.
         if type(error) is not Unavailable or engines.clock.monotonic() - started > AT_ONCE_S:
@@ -41,8 +41,7 @@ async def read(
         async with engines.reader(actor) as work:
             return await ask(work)
     except Unavailable:
-        if not (is_copy and isinstance(rule, Stale) and rule.beyond == "answer"):
+        # Of a thing that this copy lacks nobody can say now that it is not there.
+        if is_missing or not (is_copy and isinstance(rule, Stale) and rule.beyond == "answer"):
             raise
-    if missing is not None:
-        raise missing
     return None

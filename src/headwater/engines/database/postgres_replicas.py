@@ -74,9 +74,10 @@ class Replica:
         asked_at = loop.time()
         rows = await connection.fetch(LOOK, ())
         position, by_clocks_s = None, inf
-        if rows and rows[0]["replayed"] is not None:
-            position = Position(rows[0]["timeline"], rows[0]["replayed"])
+        if rows:
             by_clocks_s = rows[0]["by_clocks_s"]
+            if rows[0]["replayed"] is not None:  # none where it has become the primary
+                position = Position(rows[0]["timeline"], rows[0]["replayed"])
         now = loop.time()
         self.standing = self.standing.answered(now - asked_at, now)
         self.last = Look(now, position, by_clocks_s)

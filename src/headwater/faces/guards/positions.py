@@ -10,7 +10,7 @@ Browsers keep the cookie and send it with every request of a page's, also those 
 live on. Whoever uses a key sends the header back; without it the primary answers.
 """
 
-from math import ceil
+from math import ceil, isfinite
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -41,7 +41,7 @@ class Positions:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
                 if seen.age_s:
-                    headers[AGE] = str(ceil(seen.age_s))
+                    headers[AGE] = str(ceil(seen.age_s)) if isfinite(seen.age_s) else "unknown"
                 if seen.position is not None and seen.position != came_with:
                     self._tell(headers, str(seen.position), by_key=by_key)
                 message["headers"] = headers.raw
