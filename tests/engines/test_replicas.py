@@ -13,6 +13,7 @@ from headwater.engines.database.schema import preferences
 from headwater.model.errors import Unavailable
 from headwater.model.freshness import LATEST, UNKNOWN, Freshness, Position
 from tests.support.pgbouncer import pooling
+from tests.support.postgres import USER
 from tests.support.replicas import Cluster, cluster
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +68,15 @@ async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(SOON_S):
         while not await condition():  # noqa: ASYNC110 — seen by asking
             await asyncio.sleep(0.02)
+
+
+async def test_the_primary_is_found_behind_a_replica(servers: Cluster) -> None:
+    """It need not be the first that is named: after a failover it is not."""
+    hosts = ",".join(f"{one.on.address}:{one.port}" for one in reversed(servers.all))
+    database = PostgresDatabase(f"postgresql://{USER}@{hosts}/postgres")
+    await database.migrate()
+    await write(database, "written behind a replica")
+    await database.close()
 
 
 async def reads_from_a_replica(database: PostgresDatabase, need: Freshness) -> None:

@@ -78,6 +78,12 @@ def copies_of(urls: str) -> tuple[Address, ...]:
     return tuple(found)
 
 
+_NO_PRIMARY = (
+    *(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError),
+    asyncpg.InternalClientError,  # of which it is one that the host takes no writes
+)
+
+
 async def open_raw(address: Address) -> asyncpg.Connection:
     """Connect to the server at *address*, the first of several that takes writes.
 
@@ -87,7 +93,7 @@ async def open_raw(address: Address) -> asyncpg.Connection:
     for host in address.hosts:
         try:
             raw = await open_host(address, host)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _NO_PRIMARY as error:
             problem = error
         else:
             return raw
