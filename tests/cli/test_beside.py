@@ -71,7 +71,10 @@ def test_a_worker_works_beside_a_server_that_hears_it(together: Running) -> None
     """Each is one more life in the data folder."""
     lives: Path = together.data / "processes"
     with subprocess.Popen(
-        [COMMAND, "worker", "--data", str(together.data)], env=bare_environment() | SETTINGS
+        [COMMAND, "worker", "--data", str(together.data)],
+        env=bare_environment() | SETTINGS,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as worker:
         try:
             until(lambda: len(list(lives.iterdir())) == 2, within_s=PATIENCE_S)
@@ -79,3 +82,5 @@ def test_a_worker_works_beside_a_server_that_hears_it(together: Running) -> None
         finally:
             worker.send_signal(signal.SIGTERM)
         assert worker.wait(PATIENCE_S) == 0
+        assert worker.stderr is not None
+        assert "The worker is at work; Ctrl-C ends it.\n" in worker.stderr.read()

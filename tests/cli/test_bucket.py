@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from headwater.compose.core import open_core
+from headwater.compose.engines import blobs_url
+from headwater.engines.blobs.moving import Place, Stage
 from headwater.engines.blobs.s3_place import place_of
 from headwater.model.errors import SettingsError
+from headwater.operations import places
 from headwater.settings import load
 from tests.cli.command import headwater
 from tests.support import careless, ceph
@@ -48,3 +51,23 @@ async def test_check_names_a_store_that_forgets(data: Path, bucket_url: str) -> 
         answer = headwater("check", "--data", data, HEADWATER_BLOBS=where)
     assert answer.status == 1
     assert "conditional writes" in answer.out
+
+
+async def test_a_bucket_that_is_not_there_is_said_in_words(data: Path, bucket_url: str) -> None:
+    """With what whoever typed it can mend."""
+    wrong = bucket_url.replace(place_of(bucket_url).bucket, "nobodys")
+    answer = headwater("move", "blobs", wrong, "--data", data)
+    assert answer.status == 1
+    assert "it has no bucket of that name" in answer.err
+
+
+async def test_a_setting_that_names_what_was_left_is_said(data: Path, bucket_url: str) -> None:
+    """Where the embedded engines are beside it, they are named as people know them."""
+    settings = load(data=data)
+    async with open_core(settings) as core, core.database.writer() as session:
+        left = Place(of=blobs_url(settings), to=bucket_url, stage=Stage.ENDED)
+        await places.put(session, left)
+    answer = headwater("check", "--data", data)
+    assert "HEADWATER_BLOBS: warning: what it names has moved" in answer.out
+    assert "notices\tok\tmemory, reach: process" in answer.out
+    assert "HEADWATER_DATABASE" not in answer.out

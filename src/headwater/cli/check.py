@@ -14,6 +14,7 @@ from headwater.cli.check_line import Line
 from headwater.cli.core import Data, with_core
 from headwater.cli.table import show, size
 from headwater.engines.blobs.port import BOUNDLESS
+from headwater.engines.reach import Reach
 from headwater.model.errors import HeadwaterError, Unavailable
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ async def _opened(core: "Core") -> list[Line]:
     return [
         await _engine("database", core.database, core.database.check),
         *await _replicas(core),
+        *_moved(core),
         *[
             await _engine(name, engine, getattr(engine, "check", None))
             for name, engine in (
@@ -81,7 +83,8 @@ async def _engine(name: str, engine: Any, ask: Callable[[], Awaitable[str]] | No
     """Say what *engine* answered to *ask* and how long that took; the embedded need no asking."""
     reach = f"reach: {engine.reach.name.lower()}"
     if ask is None:
-        return Line(name, True, f"{type(engine).__name__}, {reach}")
+        kept = "memory" if engine.reach is Reach.PROCESS else "a table of the database"
+        return Line(name, True, f"{kept}, {reach}")
     asked_at = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -111,6 +114,14 @@ def _replica(name: str, age_s: float | None) -> Line:
     return Line("replica", True, f"{name}, {behind}")
 
 
+def _moved(core: "Core") -> list[Line]:
+    """Remind of addresses that are not where the settings say any more."""
+    from headwater.compose.moves import moved_settings
+
+    note = "warning: what it names has moved; write the new address there"
+    return [Line("settings", True, f"{name}: {note}") for name in moved_settings(core)]
+
+
 async def _blobs(core: "Core") -> Line:
     try:
         answered = await core.blobs.check(thoroughly=True)
@@ -123,7 +134,7 @@ async def _disk(core: "Core") -> Line:
     free_bytes = await core.blobs.free_bytes()
     floor_bytes = core.settings.free_floor_bytes
     if free_bytes == BOUNDLESS:
-        return Line("disk", True, "the blob store is none; its quota is its own")
+        return Line("disk", True, "none: blobs are in a bucket, whose own quota is the limit")
     note = f"{size(free_bytes)} free; uploads stop below {size(floor_bytes)}"
     return Line("disk", free_bytes > floor_bytes, note, lack="LOW")
 

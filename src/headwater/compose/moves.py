@@ -99,6 +99,17 @@ async def abandon_database(settings: Settings) -> None:
         await moves.abandon(source)
 
 
+def moved_settings(core: "Core") -> list[str]:
+    """Return the settings that still name what was moved elsewhere since."""
+    found = []
+    if getattr(core.database, "has_moved", False):
+        found.append("HEADWATER_DATABASE")
+    place = getattr(core.blobs, "place", None)
+    if place is not None and place.stage != "both" and place.of == blobs_url(core.settings):
+        found.append("HEADWATER_BLOBS")
+    return found
+
+
 def without_password(url: str) -> str:
     """Return *url* as people may see it."""
     parts = urlsplit(url)

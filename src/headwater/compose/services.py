@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headwater.compose.core import Core, open_core
 from headwater.compose.faces import open_app, open_faces
+from headwater.compose.moves import moved_settings
 from headwater.compose.presence import encoders_of, living, open_roll_call
 from headwater.compose.tracing import tracing
 from headwater.engines.lives import holding
@@ -102,6 +103,8 @@ async def _ready(
                 roles.refuse_taken(settings.host, settings.port)
             roll_call = await open_roll_call(core, role, lives)
             await _welcome_owner(core, invites=is_api)
+            if not is_api:  # who answers people says where, once it does
+                say(f"The {role} is at work; Ctrl-C ends it.")
             yield _services(core, roll_call, stop)
 
 
@@ -270,9 +273,9 @@ def address_of(settings: Settings) -> str:
 
 
 def _say_moved(core: Core) -> None:
-    """Remind of an address that is to be written into the settings."""
-    if getattr(core.database, "has_moved", False):
-        say("The rows have moved: write their new address into HEADWATER_DATABASE.")
+    """Remind of addresses that are to be written into the settings."""
+    for name in moved_settings(core):
+        say(f"What {name} names has moved: write the new address there.")
 
 
 def say(line: str) -> None:

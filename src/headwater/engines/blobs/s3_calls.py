@@ -28,6 +28,13 @@ FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "EntityTooL
 ABSENT = {"NoSuchKey", "NoSuchUpload", "NotFound", "404"}
 PASSING = {"SlowDown", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
 LIBRARIES = {"obstore", "botocore", "urllib3"}
+REFUSALS = {  # what whoever typed the address can mend
+    "NoSuchBucket": "it has no bucket of that name, and none is made by us",
+    "InvalidAccessKeyId": "it does not know the key",
+    "SignatureDoesNotMatch": "the secret is not the one of the key",
+    "AccessDenied": "the key may not do that in this bucket",
+}
+NO_ANSWER = "GenericError"  # obstore's word where no HTTP was spoken at all
 
 
 class Answer(Enum):
@@ -106,16 +113,16 @@ class Calls:
         if said.answer is Answer.FULL:
             raise StorageFull("The blob store takes no more.", retry_after_s=60) from said
         if said.answer is Answer.REFUSED:
-            raise Unavailable(f"the blob store refuses us ({said.code})") from said
+            why = REFUSALS.get(said.code, said.code)
+            raise Unavailable(f"the blob store refuses us: {why}") from said
         if said.answer is not Answer.PASSING:
             raise said
         pause = pause_s(failures, first_s=FIRST_PAUSE_S, most_s=MOST_PAUSE_S, jitter=jitter())
         with self._lock:
             may = time.monotonic() + pause < until and self._budget.spend()
         if not may:
-            raise Unavailable(
-                f"the blob store does not answer ({said.code})", retry_after_s=2
-            ) from said
+            code = "" if said.code == NO_ANSWER else f" ({said.code})"
+            raise Unavailable(f"the blob store does not answer{code}", retry_after_s=2) from said
         return pause
 
     def _earn(self) -> None:
