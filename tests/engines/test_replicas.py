@@ -75,7 +75,8 @@ async def test_the_primary_is_found_behind_a_replica(servers: Cluster) -> None:
     hosts = ",".join(f"{one.on.address}:{one.port}" for one in reversed(servers.all))
     database = PostgresDatabase(f"postgresql://{USER}@{hosts}/postgres")
     await database.migrate()
-    await write(database, "written behind a replica")
+    async with database.writer() as session:
+        await session.execute(insert(preferences).values(name="behind a replica", value=b""))
     await database.close()
 
 
