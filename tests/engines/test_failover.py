@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from headwater.engines.database.postgres import PostgresDatabase
 from headwater.engines.database.schema import preferences
 from headwater.model.errors import Unavailable
-from headwater.model.freshness import LATEST, Freshness
+from headwater.model.freshness import LATEST, Freshness, Position
 from tests.support.replicas import Cluster, Server, cluster
 from tests.support.writers import Writers, writing
 
@@ -85,6 +85,42 @@ async def test_writes_go_on_after_a_frozen_primary_which_is_none_any_more(
     # More at once than there are connections: new ones try the old primary as well.
     for found in await asyncio.gather(*(names(database) for _ in range(12))):
         assert writers.kept <= found
+    await database.close()
+
+
+async def test_who_wrote_to_a_new_primary_is_not_answered_by_the_old_one(
+    servers: Cluster,
+) -> None:
+    """Which still answers, and nobody has told it, nor those who are connected to it."""
+    database = PostgresDatabase(servers.url("postgres"))
+    assert await names(database) == set()
+    for replica in servers.replicas:
+        replica.cut()
+    new = take_over(servers)
+    elsewhere = PostgresDatabase(new.url("postgres"), replicas=servers.replicas_url("postgres"))
+    async with elsewhere.writer() as session:
+        await session.execute(insert(preferences).values(name="new", value=b""))
+    assert session.position is not None
+    assert await names(database, Freshness(5.0, session.position)) == {"new"}
+    made_up = Freshness(5.0, Position(99, 0))
+    assert await names(database, made_up) == {"new"}, "all say that there is nobody newer"
+    servers.primary.kill()
+    with pytest.raises(Unavailable, match="newest"):
+        await names(database, made_up)
+    assert await names(database) == {"new"}
+    await elsewhere.close()
+    await database.close()
+
+
+async def test_a_write_that_nobody_acknowledges_finds_the_new_primary(servers: Cluster) -> None:
+    database = PostgresDatabase(servers.url("postgres"), deadline_s=1.0)
+    assert await names(database) == set()
+    for replica in servers.replicas:
+        replica.cut()
+    take_over(servers)
+    async with writing(database) as writers:
+        await writers.until_more(4)
+    assert writers.kept == await names(database)
     await database.close()
 
 

@@ -8,8 +8,18 @@ import pytest
 
 import headwater
 from headwater.compose.core import Core
+from headwater.compose.faces import open_app, open_faces
 from headwater.roles import follow_purges, running
-from tests.support.system import NOBODY, actor_of, add_video, system
+from tests.support.system import (
+    EMAIL,
+    NOBODY,
+    PASSWORD,
+    actor_of,
+    add_video,
+    client,
+    client_of,
+    system,
+)
 
 pytestmark = pytest.mark.anyio
 PACKAGE = Path(headwater.__file__).parent
@@ -45,6 +55,34 @@ async def test_a_write_in_one_process_is_seen_in_the_others(tmp_path: Path) -> N
         with anyio.fail_after(4):  # the copy itself would live 5 s
             while await title_of(there, video.id) != "Other":  # noqa: ASYNC110 — seen by asking
                 await anyio.sleep(0.02)
+
+
+async def test_nobody_misses_what_they_wrote_in_another_process(tmp_path: Path) -> None:
+    """Also before its copy there is purged; whoever keeps no token is not answered from a copy."""
+    async with (
+        system(tmp_path, notices="table:") as here,
+        system(tmp_path, notices="table:") as there,
+    ):
+        writes, reads = [open_app(core, await open_faces(core)) for core in (here, there)]
+        video = await add_video(here, await actor_of(here))
+        at = f"/api/v1/videos/{video.id}"
+        async with client(here, app=writes) as browser:
+            await browser.post("/api/v1/session", json={"email": EMAIL, "password": PASSWORD})
+            cookies = browser.cookies
+            async with client(there, app=reads) as other:
+                other.cookies = cookies
+                assert (await other.get(at)).json()["title"] == video.title
+                await browser.patch(at, json={"title": "By session"})
+                other.cookies = browser.cookies
+                assert (await other.get(at)).json()["title"] == "By session"
+        async with client_of(here, app=writes) as script:
+            key = script.headers["authorization"]
+            async with client(there, app=reads, authorization=key) as other:
+                assert (await other.get(at)).json()["title"] == "By session"
+                edited = await script.patch(at, json={"title": "By key"})
+                assert (await other.get(at)).json()["title"] == "By key"
+                sent = {"headwater-position": edited.headers["headwater-position"]}
+                assert (await other.get(at, headers=sent)).json()["title"] == "By key"
 
 
 async def title_of(core: Core, video_id: str) -> str:

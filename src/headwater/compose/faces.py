@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from headwater.compose.core import Core
+from headwater.engines.reach import Reach
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,7 +23,8 @@ async def open_faces(core: Core) -> "Faces":
         clock=core.clock,
         cursors=Cursors(await core.secret("cursors")),
         public_origin=core.settings.public_url,
-        has_replicas=bool(core.settings.database_replicas),
+        tells_positions=bool(core.settings.database_replicas)
+        or core.notices.reach is not Reach.PROCESS,
     )
 
 

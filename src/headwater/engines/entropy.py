@@ -34,6 +34,11 @@ def ordered_id() -> str:
     return str(uuid7())
 
 
+def number() -> int:
+    """Return 64 bits that tell one thing from another."""
+    return secrets.randbits(64)
+
+
 def secret_bytes() -> bytes:
     """Return 256 bits for signing."""
     return secrets.token_bytes(32)

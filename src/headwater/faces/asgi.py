@@ -72,7 +72,7 @@ def create_app(
         is_https=faces.is_https,
         part_origin=faces.blobs.part_origin,
     )
-    return Positions(app, faces) if faces.has_replicas else app  # around errors as well
+    return Positions(app, faces) if faces.tells_positions else app  # around errors as well
 
 
 def health_routes(faces: Faces) -> list[BaseRoute]:

@@ -25,7 +25,8 @@ HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 class Faces:
     """Built once by compose. *public_origin* is scheme://host as people type it, "" if not set.
 
-    With *has_replicas* callers are told how far the rows were when they wrote (positions.py).
+    With *tells_positions* callers are told how far the rows were when they wrote, so that no
+    replica or other process shows them less (guards/positions.py).
     *closing* is set when the server stops: a stream without an end finishes then.
     """
 
@@ -35,7 +36,7 @@ class Faces:
     clock: Clock
     cursors: Cursors
     public_origin: str = ""
-    has_replicas: bool = False
+    tells_positions: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -26,7 +26,7 @@ class ActorKind(StrEnum):
 class Actor:
     """The caller of an operation; *address* is the client's IP after trusted proxies.
 
-    *seen*, where there are replicas, is what this one request has seen of the rows.
+    *seen*, where there are other processes, is what this one request has seen of the rows.
     """
 
     kind: ActorKind

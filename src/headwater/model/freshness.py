@@ -56,6 +56,11 @@ class Position:
 UNKNOWN = Position(0, 0)  # on no timeline, so no copy has replayed it: the primary is asked
 
 
+def unplaced(number: int) -> Position:
+    """Return a position for a write where no copy is read: it tells only what it came after."""
+    return Position(UNKNOWN.timeline, number)
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """What a reader needs. A copy will do if it is at most *within_s* older than the primary (at 0

@@ -168,6 +168,9 @@ class Runner:
         self, bound: Bound, rule: CacheFor, actor: Actor, inputs: dict[str, Any]
     ) -> Any:
         clock, seen = self._engines.clock, actor.seen or Seen()
+        is_own = isinstance(bound.rule, OwnWrites)
+        if is_own and actor.kind is ActorKind.KEY and actor.seen and not seen.position:
+            return await self._call(bound, actor, inputs)  # any write may be theirs
 
         async def make() -> bytes:
             asked = Seen(seen.position)
@@ -177,7 +180,7 @@ class Runner:
             return AS_OF.pack(as_of) + msgspec.msgpack.encode(answer)
 
         who = "" if rule.shared else (actor.account or actor.kind)
-        if isinstance(bound.rule, OwnWrites) and seen.position:
+        if is_own and seen.position:
             who = f"{who}@{seen.position}"  # another's copy may be from before that write
         body = await self._engines.cache.get_or_make(
             f"{bound.cached_as}|{who}|{msgspec.json.encode(inputs).decode()}",

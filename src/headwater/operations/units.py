@@ -10,12 +10,13 @@ import structlog
 from headwater.engines.cache.port import Cache
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
+from headwater.engines.entropy import number
 from headwater.engines.events.port import Events
 from headwater.engines.notices.port import Notices
 from headwater.engines.rates.port import Rates
 from headwater.engines.work import Work
 from headwater.model.actor import Actor
-from headwater.model.freshness import UNKNOWN, Consistency, Primary, Stale, need_of
+from headwater.model.freshness import UNKNOWN, Consistency, Primary, Stale, need_of, unplaced
 
 PURGE_TOPIC = "purge"  # cache tags for the other processes of this deployment, JSON list
 PRIMARY = Primary()
@@ -57,10 +58,9 @@ class Engines:
     async def writer(self, actor: Actor) -> AsyncIterator[Work]:
         """Open a transaction; facts are recorded in it, the rest happens once it is durable.
 
-        *actor* learns how far the log was then.
+        *actor* learns how far the log was then, or only that it has written where no copy is read.
         """
         seen = actor.seen
-        before = seen.position if seen else None
         async with self.database.writer() as session:
             work = Work(session=session, actor=actor, now=self.clock.now())
             yield work
@@ -69,7 +69,7 @@ class Engines:
             if seen is not None:
                 seen.position = UNKNOWN  # also when the commit's answer is lost
         if seen is not None:
-            seen.position = session.position or before
+            seen.position = session.position or unplaced(number())
         await self.after_commit(work)
 
     async def after_commit(self, work: Work) -> None:

@@ -126,6 +126,7 @@ class PostgresDatabase:
         self._pulse = Pulse(self._primary, silent=self._let_go)
         self.replicas = Replicas(
             copies_of(replicas),
+            primary=self._primary,
             marks=self._pulse.marks,
             begin=self._begin_read,
             deadline_s=deadline_s,
@@ -155,6 +156,7 @@ class PostgresDatabase:
             raise RuntimeError("a writer block inside a writer block of the same task never ends")
         self._watch()
         async with (
+            self._suspected_if_away(),
             place(self._writers, self._deadline_s, "the database is busy writing"),
             self._pool.begun(self._begin_write) as connection,
         ):
@@ -200,6 +202,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         await self._pulse.close()
+        await self._primary.close()
         await self.replicas.close()
         await self._pool.close()
 
@@ -215,6 +218,7 @@ class PostgresDatabase:
             if found := await self.replicas.enter_newest(stack):
                 return found
             may_be_older = False
+        await self._has_not_seen_newer(need)
         patience_s = IMPATIENCE_S if may_be_older else self._deadline_s
         try:
             async with asyncio.timeout(patience_s if may_be_older else None):
@@ -224,6 +228,28 @@ class PostgresDatabase:
             if may_be_older and (found := await self.replicas.enter_newest(stack)):
                 return found
             raise
+
+    @asynccontextmanager
+    async def _suspected_if_away(self) -> AsyncIterator[None]:
+        """See, if a write fails, whether another took the primary's place, and its standbys."""
+        try:
+            yield
+        except Unavailable as error:
+            if type(error) is Unavailable:  # of the engine itself
+                self._primary.suspect()
+            raise
+
+    async def _has_not_seen_newer(self, need: Freshness) -> None:
+        """Raise Unavailable if the reader has written to a newer primary that is not found.
+
+        Whoever made that up is told the same while one of the hosts is away.
+        """
+        after = need.after
+        if after is None or after.timeline <= self._primary.timeline or need.beyond == "answer":
+            return
+        all_answered = await self._primary.find_newer()
+        if after.timeline > self._primary.timeline and not all_answered:
+            raise Unavailable("the newest primary cannot be found", retry_after_s=2)
 
     def _watch(self) -> None:
         """Keep an eye on the primary, where another may take its place or answer for it."""

@@ -3,7 +3,9 @@
 Flow      Primary.open(): the host that took writes last, else the next that does → Pulse asks it
           for its position and notes the moment → Marks say as of when a copy is up to date.
 Promises  a server of an older timeline than one already seen is no primary any more, whatever it
-          says itself. A primary that has stopped answering is found out in four seconds.
+          says itself. A primary that has stopped answering is found out in four seconds; one that
+          does not know of its successor, when a write is not acknowledged, a replica follows
+          another, or a caller has seen a newer one: then all hosts are asked.
 
 No two clocks are compared. A mark says: when I asked, by my own monotonic clock, everything
 committed lay at or before this position. A copy that has replayed the position is therefore not
@@ -32,6 +34,11 @@ from headwater.model.freshness import Position
 
 EVERY_S = 0.5
 ANSWER_S = 1.0  # a question that reads no row
+LOOK_AROUND_S = 1.0  # at most so often
+AWAY = (
+    *(OSError, TimeoutError, Unavailable),
+    *(asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 MARKS = 600  # five minutes of a busy primary; idle, one mark lasts
 TIMELINE = "SELECT pg_walfile_name(pg_current_wal_flush_lsn()) AS file"
 POSITION = (
@@ -68,6 +75,39 @@ class Primary:
         self._address, self._moved = address, moved
         self._hosts = list(address.hosts)  # the one to try first comes first
         self._found = ""
+        self._looking: asyncio.Task[bool] | None = None
+        self._looked_at = -LOOK_AROUND_S
+
+    @property
+    def name(self) -> str:
+        """The host that was found last, for people."""
+        return host_name(self._found)
+
+    def suspect(self) -> asyncio.Task[bool]:
+        """Ask every host whether it has become the primary, and go there if so.
+
+        The task says whether all of them answered; within a second of the last it is the last.
+        """
+        now = asyncio.get_running_loop().time()
+        is_over = self._looking is None or self._looking.done()
+        if self._looking is None or (is_over and now - self._looked_at >= LOOK_AROUND_S):
+            self._looked_at = now
+            self._looking = asyncio.ensure_future(self._look_around())
+        return self._looking
+
+    async def find_newer(self) -> bool:
+        """Look for a primary that is newer, from now on, and say whether every host answered."""
+        asked_at = asyncio.get_running_loop().time()
+        while True:
+            all_answered = await asyncio.shield(self.suspect())
+            if self._looked_at >= asked_at:
+                return all_answered
+            await asyncio.sleep(LOOK_AROUND_S)
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
 
     async def open(self) -> asyncpg.Connection:
         """Connect to the primary. Raises what the last host said."""
@@ -75,20 +115,37 @@ class Primary:
         for host in list(self._hosts):
             try:
                 raw = await self._open(host)
-            except (
-                *(OSError, TimeoutError, Unavailable),
-                *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-            ) as error:
+            except (*AWAY, asyncpg.PostgresError) as error:
                 problem = error
                 self._hosts.sort(key=lambda other: other == host)  # the others first
             else:
-                self._hosts.sort(key=lambda other: other != host)
-                if self._found not in {"", host}:
-                    log.warning("primary_moved", to=host_name(host))
-                    self._moved()
-                self._found = host
+                self._is_at(host)
                 return raw
         raise problem
+
+    async def _look_around(self) -> bool:
+        return all(await asyncio.gather(*map(self._answers, self._hosts)))
+
+    async def _answers(self, host: str) -> bool:
+        """Say whether *host* says what it is; if it is a newer primary, go there."""
+        before = self.timeline
+        try:
+            raw = await self._open(host)
+        except asyncpg.TargetServerAttributeNotMatched:
+            return True
+        except (*AWAY, asyncpg.PostgresError) as error:
+            return isinstance(error, Unavailable)  # an older one
+        raw.terminate()
+        if self.timeline > before:
+            self._is_at(host, is_newer=True)
+        return True
+
+    def _is_at(self, host: str, *, is_newer: bool = False) -> None:
+        self._hosts.sort(key=lambda other: other != host)
+        before, self._found = self._found, host
+        if is_newer or before not in {"", host}:  # one name may lead to another server, too
+            log.warning("primary_moved", to=host_name(host))
+            self._moved()
 
     async def _open(self, host: str) -> asyncpg.Connection:
         raw = await open_host(self._address, host)
@@ -175,9 +232,13 @@ class Pulse:
         asked_at = asyncio.get_running_loop().time()
         async with asyncio.timeout(ANSWER_S):
             (found,) = await connection.fetch(POSITION, ())
-        self.marks.add(asked_at, position_of(found))
-        timeline = int(found["file"][:8], 16)
-        self._primary.timeline = max(self._primary.timeline, timeline)
+        position = position_of(found)
+        timeline = position.timeline
+        if timeline < self._primary.timeline:
+            connection.raw.terminate()
+            raise Unavailable("an old primary answers; a newer one was seen")
+        self._primary.timeline = timeline
+        self.marks.add(asked_at, position)
         try:
             (row,) = await connection.fetch(IS_DUE, (timeline,))
             if row["due"]:

@@ -16,7 +16,7 @@ import structlog
 
 from headwater.engines.database.postgres_connection import Address, PostgresConnection, open_raw
 from headwater.engines.database.postgres_pool import Pool
-from headwater.engines.database.postgres_primary import Marks
+from headwater.engines.database.postgres_primary import Marks, Primary
 from headwater.forces.backoff import jitter, pause_s
 from headwater.forces.balancing import Standing, by_cost
 from headwater.model.errors import Unavailable
@@ -50,6 +50,7 @@ class Look:
     at: float
     position: Position | None
     by_clocks_s: float
+    is_primary: bool
 
 
 class Replica:
@@ -80,17 +81,24 @@ class Replica:
                 position = Position(rows[0]["timeline"], rows[0]["replayed"])
         now = loop.time()
         self.standing = self.standing.answered(now - asked_at, now)
-        self.last = Look(now, position, by_clocks_s)
+        is_primary = bool(rows) and position is None
+        self.last = Look(now, position, by_clocks_s, is_primary)
         REPLICA_LAG.labels(self.name).set(by_clocks_s)
         return self.last
 
 
 class Replicas:
     def __init__(
-        self, addresses: Sequence[Address], *, marks: Marks, begin: str, deadline_s: float
+        self,
+        addresses: Sequence[Address],
+        *,
+        primary: Primary,
+        marks: Marks,
+        begin: str,
+        deadline_s: float,
     ) -> None:
         self.all = [Replica(address, deadline_s=deadline_s) for address in addresses]
-        self._marks, self._begin = marks, begin
+        self._primary, self._marks, self._begin = primary, marks, begin
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __bool__(self) -> bool:
@@ -160,6 +168,7 @@ class Replicas:
         async def look(connection: PostgresConnection) -> None:
             nonlocal seen
             seen = await one.look(connection)
+            self._compare(one, seen)
             if not self._will_do(seen, need):
                 raise TooOldError
 
@@ -185,6 +194,12 @@ class Replicas:
 
     def _left(self, one: Replica) -> None:
         one.waiting -= 1
+
+    def _compare(self, one: Replica, look: Look) -> None:
+        """See whether the primary was followed by another: one of these, or one they follow."""
+        is_another = look.is_primary and one.name != self._primary.name
+        if is_another or (look.position and look.position.timeline > self._primary.timeline):
+            self._primary.suspect()
 
     def _will_do(self, look: Look | None, need: Freshness) -> bool:
         if need.within_s == inf and need.after is None:

@@ -3,8 +3,8 @@
 Flow      the request's Headwater-Position, else the cookie beside the session's → what its reads
           must have → after a write the new one goes back both ways; `Headwater-Age` says how old
           an answer is that is older than it should be.
-Promises  a token that was made up costs its maker a question to the primary at most, or an older
-          answer. Only there where a database has replicas.
+Promises  a token that was made up costs its maker a question to every host of the database at
+          most, or an older answer. Only there where there are replicas, or other processes.
 
 Browsers keep the cookie and send it with every request of a page's, also those of its parts that
 live on. Whoever uses a key sends the header back; without it the primary answers.
