@@ -36,7 +36,7 @@ VALUE = re.compile(r"\$(\d+)(?:::\w+)?")
 INDEX = re.compile(r'(?<!")\bindex\b(?!")')  # a column of ours, a word of SQLite's
 SCAN = re.compile(r"SCAN (\w+)(?! USING)")
 # Few rows by nature, or a sum over everything: no index helps those.
-SMALL = {"alembic_version", "setup_links"}
+SMALL = {"alembic_version", "demands", "setup_links"}  # people who wait are few
 SUMS = (
     "SELECT count(*) AS videos",  # headwater space, kept ten seconds
     "SELECT videos.id, videos.title, videos.owner, videos.source_bytes",  # the same report
@@ -126,7 +126,7 @@ def tables_of(plan: dict[str, Any]) -> set[str]:
 def test_every_table_was_asked(statements: dict[str, Any]) -> None:
     """Else the two below would look at nothing."""
     asked = set().union(*map(tables_of, statements.values()))
-    assert metadata.tables.keys() - asked == set()
+    assert metadata.tables.keys() - asked == {"heartbeats"}  # of replicas, and one row
 
 
 def test_postgres_scans_no_table(statements: dict[str, Any]) -> None:

@@ -23,7 +23,14 @@ from tests.support.system import (
 
 pytestmark = pytest.mark.anyio
 PACKAGE = Path(headwater.__file__).parent
-HOMES = ("engines/", "operations/units.py", "operations/backup.py")
+HOMES = (
+    "engines/",
+    "operations/units.py",
+    # What copies or moves everything works below the operations, with two databases or stores.
+    "operations/backup.py",
+    "operations/move_blobs.py",
+    "operations/places.py",
+)
 
 
 def test_transactions_are_opened_by_the_runner_only() -> None:

@@ -85,6 +85,13 @@ async def client_of(
         yield found
 
 
+def said_of(answer: httpx.Response) -> dict[str, Any]:
+    """Return a problem as everybody gets it who asks the same: without the id of the request."""
+    problem: dict[str, Any] = answer.json()
+    assert problem.pop("trace")
+    return problem
+
+
 async def actor_of(core: Core, email: str = EMAIL) -> Actor:
     """Return the account of *email* as somebody signed in."""
     async with core.engines.reader(SYSTEM) as work:

@@ -28,7 +28,7 @@ from headwater.pipeline import (
     compact,
     demanding,
     evict,
-    joining,
+    find_warm_up,
     leasing,
     processes,
     retry_job,
@@ -519,7 +519,7 @@ PIPELINE = (
     ),
     _step(
         "pipeline.find_warm_up",
-        joining.find_warm_up,
+        find_warm_up.find_warm_up,
         reads=True,
         because="One long video must not keep all encoders but one idle: its segments have leases.",
     ),

@@ -13,35 +13,17 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from headwater.engines.work import Work
 from headwater.forces.backoff import jitter
 from headwater.model.errors import HeadwaterError
 from headwater.model.ids import GenerationId, TrackId, VideoId
-from headwater.model.job import Job, JobKind
-from headwater.pipeline import jobs_repository
+from headwater.model.job import Job
 from headwater.pipeline.ask import Ask
 from headwater.pipeline.leasing import Opened
 from headwater.pipeline.maker import Maker
 from headwater.pipeline.together import each
 from headwater.pipeline.warm import OTHERS_S, TURN, Warmth, by_cost, eligible_tracks, next_indices
 
-OFFERED = 64  # warm-ups looked at; who helps takes any of them
-
 log = structlog.get_logger(__name__)
-
-
-async def find_warm_up(
-    *, work: Work, holder: str, build: str, besides: Collection[VideoId]
-) -> Job | None:
-    """Return a warm-up that somebody but *holder* is at, of a video not among *besides*.
-
-    None if there is none that an encoder of *build* may help with.
-    """
-    found = await jobs_repository.held_by_others(
-        work.session, JobKind.WARM, holder=holder, build=build, now=work.now, limit=OFFERED
-    )
-    offered = [job for job in found if job.video not in besides]
-    return offered[int(jitter() * len(offered))] if offered else None
 
 
 class Joining:
