@@ -33,7 +33,7 @@ class Door:
     def __init__(self, on: Host = HERE) -> None:
         self.on = on
         self.url = f"http://{on.address}:{free_port(HERE.address)}"
-        self._cookies: dict[str, str] = {}
+        self._cookies = httpx.Cookies()
 
     @property
     def log(self) -> str:
@@ -47,7 +47,7 @@ class Door:
             if not self._cookies:
                 signed = {"email": EMAIL, "password": PASSWORD}
                 client.post("/api/v1/session", json=signed).raise_for_status()
-                self._cookies = dict(client.cookies)
+                self._cookies = httpx.Cookies(client.cookies)  # each with the host it is of
             yield client
 
 

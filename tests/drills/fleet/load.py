@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from math import inf
 from random import Random  # noqa: TID251 (seeded: a drill can be repeated)
 
 import httpx
@@ -194,4 +195,8 @@ def _version(
     if _passes(answer):
         return None
     answer.raise_for_status()
-    return int(answer.json()["version"]), float(answer.headers.get(AGE, 0.0))
+    return int(answer.json()["version"]), _seconds(answer.headers.get(AGE, "0"))
+
+
+def _seconds(age: str) -> float:
+    return inf if age == "unknown" else float(age)

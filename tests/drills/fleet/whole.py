@@ -5,6 +5,7 @@ Flow      whole_fleet() makes the network, starts PostgreSQL with two replicas, 
 Promises  the thread that entered the block is at the door, whose lines nobody cuts.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Whole:
     rows: replicas.Cluster
     redis: redis.Redis
     rabbitmq: rabbitmq.RabbitMQ
+    broker_url: str
     ceph: ceph.Ceph
     store: Any
     bucket: str
@@ -48,6 +50,7 @@ def whole_fleet(folder: Path, **settings: str) -> Iterator[Whole]:
         rows.primary.sql(f"CREATE DATABASE headwater OWNER {USER}")
         cache = enter(redis.server(on=net.host("redis")))
         broker = enter(rabbitmq.server(net.host("rabbitmq")))
+        broker_url = broker.new_host()
         disks = enter(ceph.cluster(store="bluestore", osds=3, gateways=2, on=net.host("store")))
         gateways = f"http://{door.address}:{free_port(HERE.address)}"
         enter(balancing(gateways, [disks.endpoint(0), disks.endpoint(1)], ready="/", alive="/"))
@@ -61,17 +64,20 @@ def whole_fleet(folder: Path, **settings: str) -> Iterator[Whole]:
                 database_replicas=",".join(one.url("headwater") for one in rows.all),
                 cache=cache.url(0),
                 notices=cache.url(1),
-                events=broker.new_host(),
+                events=broker_url,
                 blobs=ceph.url(gateways, bucket),
+                log_level="warning",
                 **settings,
             )
         )
+        stack.callback(lambda: sys.stderr.write(deployment.log))
         yield Whole(
             net=net,
             deployment=deployment,
             rows=rows,
             redis=cache,
             rabbitmq=broker,
+            broker_url=broker_url,
             ceph=disks,
             store=ceph.client(gateways),
             bucket=bucket,

@@ -1,0 +1,107 @@
+"""What a fleet holds, read from outside: rows by SQL, blobs by a plain client, facts by a queue.
+
+Read past our own code on purpose: what is under test may not vouch for itself.
+"""
+
+import asyncio
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import aio_pika
+import msgspec
+
+from headwater.model.upload import Extent
+from tests.drills.fleet.whole import Whole
+from tests.support.replicas import Server
+
+BLOBS = "blobs"  # the folder of the bucket
+EXCHANGE, QUEUE = "headwater.events", "drill"
+ANSWER_S = 10.0
+
+
+class Books:
+    """Made before the load begins, so that no fact is missed."""
+
+    def __init__(self, whole: Whole, broker_url: str) -> None:
+        self._whole, self._broker_url = whole, broker_url
+        self._written: dict[str, datetime] = {}
+        self.written_again: list[str] = []
+        asyncio.run(self._bind())
+
+    def rows(self, query: str, primary: Server) -> list[dict[str, Any]]:
+        asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({query}) AS found"
+        found: list[dict[str, Any]] = msgspec.json.decode(primary.sql(asked, "headwater"))
+        return found
+
+    def unfinished(self, primary: Server) -> list[dict[str, Any]]:
+        """Return what somebody holds or waits for."""
+        return [
+            *self.rows("SELECT * FROM jobs WHERE state NOT IN ('done', 'cancelled')", primary),
+            *self.rows("SELECT * FROM leases", primary),
+            *self.rows("SELECT * FROM demands", primary),
+        ]
+
+    def damaged(self, videos: list[str], content: bytes, primary: Server) -> list[str]:
+        """Return those of *videos* whose source is not *content*, byte for byte."""
+        kept = {
+            row["video"]: bytes.fromhex(row["extents"])
+            for row in self.rows(
+                "SELECT video, encode(extents, 'hex') AS extents FROM sources", primary
+            )
+        }
+        whole = sha256(content).digest()
+        return [video for video in videos if self._hash(kept.get(video)) != whole]
+
+    def look(self) -> None:
+        """Note in `written_again` what the store was given a second time since the last look."""
+        pages = self._whole.store.get_paginator("list_objects_v2").paginate(
+            Bucket=self._whole.bucket
+        )
+        for one in (one for page in pages for one in page.get("Contents", ())):
+            first_at = self._written.setdefault(one["Key"], one["LastModified"])
+            if first_at != one["LastModified"] and not one["Key"].startswith(f"{BLOBS}/health/"):
+                self.written_again.append(one["Key"])
+
+    def missed(self, primary: Server) -> list[str]:
+        """Return the facts that were committed and did not come, after a moment for the last."""
+        recorded = {
+            str(row["id"]): row["topic"]
+            for row in self.rows("SELECT id, topic FROM events", primary)
+        }
+        heard = asyncio.run(self._heard(set(recorded)))
+        return [f"{topic} {number}" for number, topic in recorded.items() if number not in heard]
+
+    async def _bind(self) -> None:
+        async with await aio_pika.connect(self._broker_url) as connection:
+            channel = await connection.channel()
+            await channel.declare_exchange(EXCHANGE, "topic", durable=True)
+            queue = await channel.declare_queue(
+                QUEUE, durable=True, arguments={"x-queue-type": "quorum"}
+            )
+            await queue.bind(EXCHANGE, "#")
+
+    async def _heard(self, wanted: set[str]) -> set[str]:
+        heard: set[str] = set()
+        async with await aio_pika.connect(self._broker_url) as connection:
+            queue = await (await connection.channel()).get_queue(QUEUE)
+            try:
+                async with asyncio.timeout(ANSWER_S), queue.iterator() as messages:
+                    async for message in messages:
+                        heard.add(message.message_id or "")
+                        if heard >= wanted:
+                            break
+            except TimeoutError:
+                pass
+        return heard
+
+    def _hash(self, extents: bytes | None) -> bytes:
+        if extents is None:
+            return b""
+        found = sha256()
+        for extent in msgspec.msgpack.decode(extents, type=list[Extent]):
+            answer = self._whole.store.get_object(
+                Bucket=self._whole.bucket, Key=f"{BLOBS}/{extent.key}"
+            )
+            found.update(answer["Body"].read())
+        return found.digest()
