@@ -17,6 +17,7 @@ from headwater.engines.blobs.draft import FOOTER_BYTES
 from headwater.model.upload import Extent
 
 MARK_BYTES = 8
+NAME = "store/name"  # what tells this store from others: of no video, there for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Books:
             return [dict(row) for row in connection.execute(query, values)]
 
     def blobs(self, prefix: str = "") -> dict[str, Blob]:
-        """Return every blob by its key."""
+        """Return every blob by its key, but the name of the store."""
         found = {}
         for key, path in self._files():
             if key.startswith(prefix):
@@ -106,7 +107,8 @@ class Books:
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         for path in _files_below(self._blobs):
-            yield str(path.relative_to(self._blobs)), path
+            if (key := str(path.relative_to(self._blobs))) != NAME:
+                yield key, path
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
