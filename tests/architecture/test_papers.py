@@ -56,3 +56,14 @@ def test_decisions_are_numbered_without_holes() -> None:
 def test_links_between_papers_resolve(paper: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", paper.read_text())
     assert not [target for target in targets if not (paper.parent / target).exists()]
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_into_papers_meet_a_heading(paper: Path) -> None:
+    """As the forges make names of headings: small letters and hyphens, nothing else."""
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)", paper.read_text())
+    for target, name in links:
+        text = (paper.parent / target if target else paper).read_text()
+        titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        named = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert name in named, (target, name)
