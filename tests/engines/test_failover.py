@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, select
 
 from headwater.engines.database.postgres import PostgresDatabase
+from headwater.engines.database.postgres_connection import translated
 from headwater.engines.database.schema import preferences
 from headwater.model.errors import Unavailable
 from headwater.model.freshness import LATEST, Freshness, Position
@@ -136,3 +138,9 @@ async def test_what_no_standby_has_is_not_acknowledged(servers: Cluster) -> None
     assert asyncio.get_running_loop().time() - started < 5
     assert "alone" not in await names(database)
     await database.close()
+
+
+def test_that_nobody_takes_writes_is_said_in_words() -> None:
+    """It is read by people whose edit has to wait; the driver speaks of attributes."""
+    error = asyncpg.TargetServerAttributeNotMatched("<SessionAttribute.read_write>")
+    assert str(translated(error)) == "no server of the database takes writes now"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE_S = 10.0
+LATE_S = 60.0  # the oldest that any operation takes, see docs/operations.md
 
 
 def check(data: Data = None) -> None:
@@ -111,6 +112,8 @@ def _replica(name: str, age_s: float | None) -> Line:
     if age_s is None:
         return Line("replica", False, f"{name} does not answer")
     behind = "no heartbeat yet" if age_s == inf else f"{age_s:.1f} s behind by the clocks"
+    if LATE_S < age_s < inf:
+        behind += "; warning: that is too old to be read, look at what it follows"
     return Line("replica", True, f"{name}, {behind}")
 
 

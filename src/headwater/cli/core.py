@@ -36,8 +36,10 @@ def with_core(
     from headwater.compose.core import open_core
     from headwater.compose.data import require_data
     from headwater.compose.engines import COMMAND
+    from headwater.observe import logs
     from headwater.settings import load
 
+    logs.configure("error")  # the rest is for who reads a server's log; here a sentence says it
     settings = load(**overrides)
     require_data(settings)
 

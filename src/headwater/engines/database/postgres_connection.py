@@ -147,6 +147,8 @@ def translated(error: BaseException) -> BaseException:
         ours = InvalidInput(f"the database cannot keep that text: {error}")
     elif isinstance(error, _BUSY):
         ours = Unavailable("the database is busy", retry_after_s=1)
+    elif isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        ours = Unavailable("no server of the database takes writes now", retry_after_s=2)
     elif isinstance(error, _AWAY):
         ours = Unavailable(f"the database cannot be reached: {error}", retry_after_s=2)
     else:
