@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from headwater.engines.events.port import DeadLetter
 from headwater.faces.web import views, words
 from headwater.faces.web.site import Site, redirect, require_visitor
+from headwater.faces.web.texts import Texts
 from headwater.forces.admission import Admission, Level, Reason
 from headwater.model.ids import JobId
 from headwater.model.job import Job, JobState
@@ -29,6 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
         space: Space = await site.ask(request, "space.report")
         jobs = list({job.id: job for job in [*dead, *newest]}.values())
         now = site.now
+        load = load_line(site.texts, await site.ask(request, "system.load"))
         ordered = sorted(jobs, key=lambda job: (ORDER.index(job.state), -job.updated_at))
         rows = [views.job_row(site.texts, job, now=now) for job in ordered]
         return site.render(
@@ -36,8 +38,8 @@ def routes(site: Site) -> list[BaseRoute]:
             "operations.html",
             here="operations",
             jobs=rows,
-            intro=_sentence(site, jobs),
-            load=_load(site, await site.ask(request, "system.load")),
+            intro=_sentence(site, jobs, is_behind=bool(load)),
+            load=load,
             letters=[_letter(site, letter) for letter in letters],
             space=_gauges(site, space),
             costliest=[_cost(video) for video in space.costliest[:COSTLIEST]],
@@ -59,29 +61,32 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def _sentence(site: Site, jobs: list[Job]) -> str:
-    """Say in one sentence how things stand and what to do next."""
+def _sentence(site: Site, jobs: list[Job], *, is_behind: bool) -> str:
+    """Say in one sentence how things stand and what to do next; *is_behind*: another says that."""
     dead = sum(job.state is JobState.DEAD for job in jobs)
     busy = sum(job.state in (JobState.QUEUED, JobState.LEASED) for job in jobs)
     if dead:
         return site.texts("operations.intro_dead", n=dead)
+    if is_behind:
+        return site.texts("operations.intro_behind", n=busy)
     if busy:
         return site.texts("operations.intro_busy", n=busy)
     return site.texts("operations.intro_none")
 
 
-def _load(site: Site, admission: Admission) -> str:
-    """Say in one line what waits because the encoders are behind; "" while all is admitted."""
-    match admission.reason:
-        case None:
-            return ""
-        case Reason.DISK:
-            return site.texts("operations.load_disk")
-        case Reason.STORE:
-            return site.texts("operations.load_store")
+def load_line(texts: Texts, admission: Admission) -> str:
+    """Say in one line what waits because the encoders are behind; "" while nothing does."""
+    if admission.reason is Reason.DISK:
+        return texts("operations.load_disk")
+    if admission.reason is Reason.STORE:
+        return texts("operations.load_store")
+    if admission.load.plans and not admission.load.encoders:
+        return texts("operations.load_idle")
+    if admission.reason is None:
+        return ""
     minutes = math.ceil(admission.load.wait_s / words.MINUTE_S)
     is_later = admission.level is Level.LATER
-    return site.texts("operations.load_later" if is_later else "operations.load_waits", n=minutes)
+    return texts("operations.load_later" if is_later else "operations.load_waits", n=minutes)
 
 
 def _gauges(site: Site, space: Space) -> dict[str, object]:
