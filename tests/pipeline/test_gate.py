@@ -1,5 +1,7 @@
 """The gate: new uploads come later while the encoders are behind; what has begun goes on."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from headwater.compose.core import Core
 from headwater.engines.media.port import Media
 from headwater.forces.admission import Level, Limits
 from headwater.model.actor import SYSTEM
-from headwater.model.errors import Overloaded, StorageFull, Unavailable
+from headwater.model.errors import BlobNotFound, Overloaded, StorageFull, Unavailable
 from headwater.model.ids import VideoId
 from headwater.model.job import Job, JobKind
 from headwater.model.process import Process
@@ -189,6 +191,47 @@ async def test_a_full_disk_and_a_lost_store_say_which(core: Core) -> None:
         await lost.require_open()
     assert refused.value.code == "unavailable"
     assert refused.value.retry_after_s
+
+
+async def test_a_process_that_was_held_up_does_not_blame_its_store(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has answered, and this process had no time to hear it."""
+    patience_s = 0.5
+    monkeypatch.setattr(gate, "STORE_PATIENCE_S", patience_s)
+
+    class Held:
+        """A store whose answer comes while the whole process stands."""
+
+        async def stat(self, key: str) -> None:
+            asyncio.get_running_loop().call_soon(time.sleep, 1.2 * patience_s)
+            await anyio.to_thread.run_sync(Path.cwd)
+            raise BlobNotFound(key)
+
+        async def free_bytes(self) -> int:
+            return await core.blobs.free_bytes() or 0
+
+    held = gate_of(core)
+    held._blobs = Held()  # type: ignore[assignment]
+
+    assert (await held.look()).load.store_answers
+
+
+async def test_a_store_that_says_nothing_is_given_up(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "STORE_PATIENCE_S", 0.1)
+
+    class Silent:
+        """A store that never answers."""
+
+        async def stat(self, _key: str) -> None:
+            await anyio.sleep_forever()
+
+    silent = gate_of(core)
+    silent._blobs = Silent()  # type: ignore[assignment]
+
+    assert not (await silent.look()).load.store_answers
 
 
 async def test_it_measures_once_a_second_whoever_asks(core: Core) -> None:

@@ -38,6 +38,7 @@ from headwater.pipeline import load_repository
 
 FRESH_S = 1.0
 STORE_PATIENCE_S = 2.0
+STORE_TURNS = 20
 FIRST_PLAN_S = 1.0  # until one has been made here: of 1080p, with the first segment of each track
 REMEMBERED = 10_000  # refused clients that have not been back
 NOBODY = blob_key("health/nobody")  # asked for to see whether the store answers
@@ -140,14 +141,26 @@ class Gate:
         )
 
     async def _free_bytes(self) -> int | None:
-        """Return what the store can still take, None if it does not answer."""
-        try:
-            with anyio.fail_after(STORE_PATIENCE_S):
+        """Return what the store can still take, None if it does not answer in STORE_PATIENCE_S.
+
+        Waited in many short turns: what keeps this whole process from going on, a start on a busy
+        machine, uses up one of them, and its answer is read in the next.
+        """
+        found: list[int] = []
+
+        async def ask() -> None:
+            with contextlib.suppress(HeadwaterError):
                 with contextlib.suppress(BlobNotFound):
                     await self._blobs.stat(NOBODY)
-                return await self._blobs.free_bytes()
-        except (HeadwaterError, TimeoutError):
-            return None
+                found.append(await self._blobs.free_bytes())
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            for _ in range(STORE_TURNS):
+                await anyio.sleep(STORE_PATIENCE_S / STORE_TURNS)
+            group.cancel_scope.cancel()
+        return found[0] if found else None
 
 
 def _show(admission: Admission) -> None:
