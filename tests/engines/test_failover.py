@@ -102,10 +102,14 @@ async def test_who_wrote_to_a_new_primary_is_not_answered_by_the_old_one(
     elsewhere = PostgresDatabase(new.url("postgres"), replicas=servers.replicas_url("postgres"))
     async with elsewhere.writer() as session:
         await session.execute(insert(preferences).values(name="new", value=b""))
-    assert session.position is not None
-    assert await names(database, Freshness(5.0, session.position)) == {"new"}
+    elsewhere_at = session.position
+    assert elsewhere_at is not None
+    assert await names(database, Freshness(5.0, elsewhere_at)) == {"new"}
     made_up = Freshness(5.0, Position(99, 0))
-    assert await names(database, made_up) == {"new"}, "all say that there is nobody newer"
+    async with database.reader(made_up) as session:  # as all say that there is nobody newer
+        told = session.position
+    assert told is not None
+    assert told.timeline == elsewhere_at.timeline, "so that it is asked for no more"
     servers.primary.kill()
     with pytest.raises(Unavailable, match="newest"):
         await names(database, made_up)

@@ -140,9 +140,8 @@ class PostgresDatabase:
         async with AsyncExitStack() as stack:
             connection, age_s = await self._enter(stack, need)
             session = PostgresSession(self, connection, age_s=age_s)
-            newest = self._pulse.marks.newest
-            if need.after and not age_s and newest and need.after.timeline != newest.timeline:
-                # Of before a failover: with another in its hand the caller may be sent to replicas.
+            if need.after and not age_s and self._is_of_another_life(need.after):
+                # With another in its hand the caller may be sent to replicas, or is not suspected.
                 session.position = await _position(connection)
             try:
                 yield session
@@ -250,6 +249,11 @@ class PostgresDatabase:
         all_answered = await self._primary.find_newer()
         if after.timeline > self._primary.timeline and not all_answered:
             raise Unavailable("the newest primary cannot be found", retry_after_s=2)
+
+    def _is_of_another_life(self, after: Position) -> bool:
+        """Say whether *after* is of before a failover, or of another database altogether."""
+        timeline = self._primary.timeline
+        return after.timeline > timeline or (bool(self.replicas) and after.timeline != timeline)
 
     def _watch(self) -> None:
         """Keep an eye on the primary, where another may take its place or answer for it."""

@@ -136,7 +136,7 @@ class Primary:
         except (*AWAY, asyncpg.PostgresError) as error:
             return isinstance(error, Unavailable)  # an older one
         raw.terminate()
-        if self.timeline > before:
+        if 0 < before < self.timeline:  # else nobody was connected to another yet
             self._is_at(host, is_newer=True)
         return True
 
