@@ -71,3 +71,6 @@ async def test_a_setting_that_names_what_was_left_is_said(data: Path, bucket_url
     assert "HEADWATER_BLOBS: warning: what it names has moved" in answer.out
     assert "notices\tok\tmemory, reach: process" in answer.out
     assert "HEADWATER_DATABASE" not in answer.out
+    again = headwater("move", "blobs", f"file:{data}/third", "--data", data)
+    assert "write that into HEADWATER_BLOBS first" in again.err
+    assert ceph.SECRET_KEY not in again.err

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from headwater.compose.engines import folder_of, store_of, whole_address
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.movable import MovableBlobs
 from headwater.engines.blobs.moving import Place, Stage
@@ -16,7 +17,13 @@ from headwater.engines.blobs.port import BlobKey, Blobs, blob_key, chunks_of
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
 from headwater.engines.database.sqlite import SqliteDatabase
-from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, Unavailable
+from headwater.model.errors import (
+    BlobNotFound,
+    ChecksumMismatch,
+    Conflict,
+    SettingsError,
+    Unavailable,
+)
 from headwater.model.upload import Extent
 from headwater.operations import places
 from headwater.operations.move_blobs import abandon, move_blobs
@@ -48,16 +55,17 @@ class Stores:
         self.old, self.new = self.open_at(self.place.of), self.open_at(self.place.to)
 
     def open_at(self, url: str) -> FileBlobs:
-        return FileBlobs(Path(url.removeprefix("file:")), secret=b"s")
+        return FileBlobs(folder_of(url), secret=b"s")
 
     @asynccontextmanager
-    async def process(self) -> AsyncIterator[MovableBlobs]:
+    async def process(self, url: str = "") -> AsyncIterator[MovableBlobs]:
         blobs = MovableBlobs(
-            self.place.of,
+            url or self.place.of,
             open_at=self.open_at,
             look=lambda: places.look(self._database),
             miss=lambda: places.count_missed(self._database),
             look_s=LOOK_S,
+            store_of=store_of,
         )
         await blobs.watch()
         try:
@@ -286,6 +294,35 @@ async def test_a_process_with_the_old_setting_follows(stores: Stores) -> None:
     assert await content(stores.new, BlobKey("late")) == b"late"
     with pytest.raises(BlobNotFound):
         await stores.old.stat(BlobKey("late"))
+
+
+@pytest.mark.parametrize("spelled", ["file:{}/sub/../old", "file://{}/old", "file:{}/link"])
+async def test_a_process_that_spells_the_old_store_otherwise_follows(
+    stores: Stores, tmp_path: Path, spelled: str
+) -> None:
+    """As one whose data folder is named from where it was started, or through a link."""
+    before = await fill(stores.old)
+    (tmp_path / "link").symlink_to(stores.place.of.removeprefix("file:"))
+    async with stores.process(spelled.format(tmp_path)) as api:
+        await stores.move()
+        assert await everything(api) == before
+        await api.put_absent(BlobKey("late"), b"late")
+    assert await content(stores.new, BlobKey("late")) == b"late"
+    with pytest.raises(BlobNotFound):
+        await stores.old.stat(BlobKey("late"))
+
+
+def test_one_store_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a process was started, and whatever else its address says."""
+    monkeypatch.chdir(tmp_path)
+    assert whole_address("file:data/blobs") == f"file:{tmp_path}/data/blobs"
+    assert whole_address("file:a#b?c") == f"file:{tmp_path}/a#b?c"
+    bucket = "s3://key:secret@bucket/p?endpoint=http://h:1"
+    assert store_of(f"{bucket}&public_endpoint=https://p") == store_of(bucket)
+    assert store_of(bucket.replace("secret", "newer")) == store_of(bucket)
+    assert store_of(bucket.replace("/p?", "/q?")) != store_of(bucket)
+    with pytest.raises(SettingsError):
+        whole_address("file:")
 
 
 async def test_a_move_that_is_ended_changes_nothing(stores: Stores, database: Database) -> None:

@@ -89,7 +89,29 @@ def _open_postgres(url: str, replicas: str = "") -> Database:
 
 def blobs_url(settings: Settings) -> str:
     """Return where the settings say the blobs are."""
-    return settings.blobs or f"file:{settings.data / 'blobs'}"
+    return whole_address(settings.blobs or f"file:{settings.data / 'blobs'}")
+
+
+def whole_address(url: str) -> str:
+    """Return *url* as it means the same in every process: a folder by its path from the root."""
+    return f"file:{folder_of(url)}" if urlsplit(url).scheme == "file" else url
+
+
+def folder_of(url: str) -> Path:
+    """Return the folder that file:FOLDER names. Raises SettingsError: it names none."""
+    path = url.partition(":")[2].removeprefix("//")
+    if not path:
+        raise SettingsError("HEADWATER_BLOBS: use file:FOLDER or s3://….")
+    return Path(path).resolve()
+
+
+def store_of(url: str) -> str:
+    """Return what two addresses of one store have in common, whatever else they say."""
+    if urlsplit(url).scheme != "s3":
+        return whole_address(url)
+    from headwater.engines.blobs.s3_place import place_of
+
+    return repr(place_of(url))
 
 
 def open_movable_blobs(url: str, database: Database, *, secret: bytes) -> "MovableBlobs":
@@ -102,6 +124,7 @@ def open_movable_blobs(url: str, database: Database, *, secret: bytes) -> "Movab
         open_at=lambda where: open_blobs(where, secret=secret),
         look=lambda: places.look(database),
         miss=lambda: places.count_missed(database),
+        store_of=store_of,
     )
 
 
@@ -114,7 +137,7 @@ def open_blobs(url: str, *, secret: bytes = b"") -> Blobs:
         raise SettingsError("HEADWATER_BLOBS: use file:FOLDER or s3://….")
     from headwater.engines.blobs.filesystem import FileBlobs
 
-    return FileBlobs(Path(urlsplit(url).path), secret=secret, part_base="/api/v1/uploads/parts")
+    return FileBlobs(folder_of(url), secret=secret, part_base="/api/v1/uploads/parts")
 
 
 def _open_bucket(url: str) -> Blobs:

@@ -11,6 +11,8 @@ from headwater.compose.engines import (
     open_blobs,
     require_driver,
     sqlite_path,
+    store_of,
+    whole_address,
 )
 from headwater.engines.lives import holding
 from headwater.model.errors import Conflict, SettingsError
@@ -57,14 +59,18 @@ async def move_blobs(core: "Core", url: str, told: "Told") -> "BlobMove | None":
     from headwater.operations import places
 
     known, named = await places.look(core.database), blobs_url(core.settings)
-    if known is not None and known.to == url:
+    url, wanted, present = whole_address(url), store_of(url), store_of(named)
+    if known is not None and store_of(known.to) == wanted:
         place = known
-    elif named == url:
-        return None
-    elif known is not None and known.of == named:
+    elif known is not None and store_of(known.of) == present:
+        begun, hint = known.stage is Stage.BOTH, "`headwater move blobs --abandon` ends that"
         raise Conflict(
-            f"The blobs are on their way from there, or have gone: to {without_password(known.to)}."
+            f"The blobs {'are on their way' if begun else 'have moved'} to "
+            f"{without_password(known.to)}; "
+            f"{hint if begun else 'write that into HEADWATER_BLOBS first'}."
         )
+    elif present == wanted:
+        return None
     else:
         place = Place(of=named, to=url)
     if place.stage is Stage.ENDED:
@@ -77,7 +83,7 @@ async def move_blobs(core: "Core", url: str, told: "Told") -> "BlobMove | None":
             target=target,
             database=core.database,
             clock=core.clock,
-            is_set=named == url,
+            is_set=present == wanted,
             told=told,
         )
 
@@ -105,7 +111,11 @@ def moved_settings(core: "Core") -> list[str]:
     if getattr(core.database, "has_moved", False):
         found.append("HEADWATER_DATABASE")
     place = getattr(core.blobs, "place", None)
-    if place is not None and place.stage != "both" and place.of == blobs_url(core.settings):
+    if (
+        place is not None
+        and place.stage != "both"
+        and store_of(place.of) == store_of(blobs_url(core.settings))
+    ):
         found.append("HEADWATER_BLOBS")
     return found
 
@@ -113,6 +123,8 @@ def moved_settings(core: "Core") -> list[str]:
 def without_password(url: str) -> str:
     """Return *url* as people may see it."""
     parts = urlsplit(url)
+    if parts.scheme == "file":
+        return url
     user, at, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
 

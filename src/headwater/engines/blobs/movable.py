@@ -52,15 +52,17 @@ class MovableBlobs:
         miss: Callable[[], Awaitable[None]],
         place: Place | None = None,
         look_s: float = LOOK_S,
+        store_of: Callable[[str], str] = str,
     ) -> None:
         """Use the store at *url*, or what is in charge by *place* and, later, by *look*.
 
-        *miss* adds to Place.missed.
+        *miss* adds to Place.missed. Two addresses are of one store if *store_of* them is the same:
+        a process whose settings spell it otherwise than the mover's follows as well.
         """
         self._url, self._open_at, self._look, self._miss = url, open_at, look, miss
-        self._look_s = look_s
+        self._look_s, self._store_of = look_s, store_of
         named = open_at(url)
-        self._opened = {url: named}
+        self._opened = {store_of(url): named}
         # The clients of this process were told to put parts where its settings say.
         self._named = named
         self.part_origin = named.part_origin
@@ -174,7 +176,9 @@ class MovableBlobs:
         return self._stores
 
     def _stores_of(self, place: Place | None) -> Stores:
-        if place is None or self._url not in {place.of, place.to}:
+        if place is None or self._store_of(self._url) not in map(
+            self._store_of, (place.of, place.to)
+        ):
             return Stores(place, (self._named,), (self._named,))
         old, new = self._at(place.of), self._at(place.to)
         if place.stage is Stage.ENDED:
@@ -184,12 +188,13 @@ class MovableBlobs:
         return Stores(place, (old, new), (old, new))
 
     def _at(self, url: str) -> Blobs:
-        if url not in self._opened:
-            self._opened[url] = self._open_at(url)
-        return self._opened[url]
+        store = self._store_of(url)
+        if store not in self._opened:
+            self._opened[store] = self._open_at(url)
+        return self._opened[store]
 
     def _new(self, stores: Stores) -> Blobs | None:
-        return self._opened.get(stores.place.to) if stores.place else None
+        return self._opened.get(self._store_of(stores.place.to)) if stores.place else None
 
     async def _bring(self, key: BlobKey, source: Blobs, targets: Sequence[Blobs]) -> None:
         """Let *targets* have what *source* has; what fails is seen to by who moves them."""
