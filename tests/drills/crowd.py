@@ -1,8 +1,9 @@
 """A crowd: people who upload whether the server keeps up or not, and people who watch meanwhile.
 
-Flow      Crowd.arrive() at a rate → each person creates, is asked to come later and does, sends →
-          Crowd.watch() fetches what exists at its own rate.
-Promises  nobody slows down because the server does: arrivals and fetches come at their own times.
+Flow      Crowd.arrive() at a rate, or outnumber() whatever is made → each person creates, is asked
+          to come later and does, sends → Crowd.watch() fetches what exists at its own rate.
+Promises  nobody slows down because the server does: arrivals and fetches come at their own times,
+          but those that outnumber() lets come: so many for each that was made, fast or slowly.
           Everybody keeps to Retry-After, and nobody's answer is forgotten.
 """
 
@@ -18,6 +19,7 @@ import httpx
 CREATIONS = "/api/v1/uploads/"
 TUS = {"Tus-Resumable": "1.0.0"}
 BODY = {**TUS, "Content-Type": "application/offset+octet-stream"}
+SAMPLED_S = 0.1
 METADATA = f"filename {base64.b64encode(b'walk.mp4').decode()}"
 
 
@@ -41,11 +43,29 @@ class Crowd:
     surprises: Counter[str] = field(default_factory=Counter)
     fetched_s: list[float] = field(default_factory=list)
 
+    @property
+    def told(self) -> list[Person]:
+        """Those who were asked to come later, once or more often."""
+        return [person for person in self.people if person.told_s]
+
     async def arrive(self, rate: float, for_s: float) -> None:
         """Let *rate* people a second come; who is still outside at the end goes home."""
         async with anyio.create_task_group() as group:
             await _at_rate(rate, for_s, lambda n: group.start_soon(self._upload, self._person(n)))
             group.cancel_scope.cancel()
+
+    async def outnumber(self, times: float, made: Callable[[], int], *, until_told: int) -> None:
+        """Let *times* as many come as are *made*, until so many were told to come later.
+
+        The first few come at once; whoever came stays until taken in. A surprise ends it too.
+        """
+        before = made()
+        async with anyio.create_task_group() as group:
+            while len(self.told) < until_told and not self.surprises:
+                due = int(times * (made() - before + 1))
+                for number in range(len(self.people), due):
+                    group.start_soon(self._upload, self._person(number))
+                await anyio.sleep(SAMPLED_S)
 
     async def keep_busy(self, at_once: int, for_s: float) -> None:
         """Let as many upload at once, each anew when it is playable, and finish what was begun."""
@@ -55,6 +75,7 @@ class Crowd:
             while time.monotonic() < ends_at:
                 person = self._person(number)
                 await self._upload(person)
+                assert person.video, self.surprises
                 await self._until_playable(person)
 
         async with anyio.create_task_group() as group:
@@ -100,9 +121,9 @@ class Crowd:
         headers = {"Authorization": f"Bearer {self.keys[person.account]}"}
         while True:
             found = await self.http.get(f"/api/v1/videos/{person.video}", headers=headers)
-            if found.json()["state"] in {"playable", "ready", "failed"}:
+            if found.raise_for_status().json()["state"] in {"playable", "ready", "failed"}:
                 return
-            await anyio.sleep(0.1)
+            await anyio.sleep(SAMPLED_S)
 
     async def _fetch(self, piece: str) -> None:
         began = time.monotonic()

@@ -1,12 +1,15 @@
 """Uploads at three times what the encoders can take: the queue stays short, playback as it was.
 
-The whole lasts ten minutes; the sample a few seconds, in which too little is fetched to judge the
-slowest percent of it.
+The whole lasts ten minutes, in which people come at their own times and waits are measured. The
+sample ends with the first who are told to come later: it shares its machine with other tests, so
+three come for each that is made, however fast, and what is counted is judged, not what took how
+long.
 """
 
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +30,8 @@ from tests.support.system import add_member, quick_passwords
 pytestmark = pytest.mark.anyio
 
 TIMES = 3.0  # what the encoders can take
-CALM_S, OVERLOAD_S = (60.0, 600.0) if WHOLE else (2.5, 5.0)
+CALM_S, OVERLOAD_S = (60.0 if WHOLE else 2.5), 600.0
+TOLD = 2  # with whom the sample ends
 WAIT_S = 15 if WHOLE else 2  # the setting under test
 SLACK_S = 3.0  # a measure may be a second old, and a job wait for a worker's next look
 MOST_OVER = 2.0  # by who was let in before the machine had other things to do
@@ -104,30 +108,29 @@ async def test_three_times_too_many_uploads(
         calm = Crowd(http, keys, content)
         capacity = await _calm(calm, pieces, books)
         crowd = Crowd(http, keys, content)
-        before = plans_done(books)
-        ages, admissions = await _overload(crowd, pieces, server, TIMES * capacity)
-        done = plans_done(books) - before
+        found = await _overload(crowd, pieces, server, TIMES * capacity)
         await _until_all_ready(books)
 
-    admitted = [person for person in crowd.people if person.video]
-    told = [person for person in crowd.people if person.told_s]
     waits = [
         row["wait_s"]
         for row in books.rows(
             "select served_at - created_at as wait_s from jobs where kind = 'plan'"
         )
     ]
+    admitted = [person for person in crowd.people if person.video]
     slower = p99_ms(crowd.fetched_s) / p99_ms(calm.fetched_s)
     lines = {
         "the encoders make playable": f"{capacity:.1f}/s",
-        "people came": f"{len(crowd.people)} in {OVERLOAD_S:.0f} s, {TIMES * capacity:.1f}/s",
+        "people came": f"{len(crowd.people)} in {found.lasted_s:.0f} s",
         "admitted, all ready": f"{len(admitted)}",
-        "made playable meanwhile": f"{done / OVERLOAD_S:.1f}/s",
-        "told to come later": f"{len(told)} people, {sum(len(p.told_s) for p in told)} times",
-        "of those admitted in the end": f"{sum(bool(p.video) for p in told)}",
-        "queue age, most": f"{max(ages):.1f} s of {WAIT_S} s",
+        "made playable meanwhile": f"{found.made / found.lasted_s:.1f}/s",
+        "told to come later": (
+            f"{len(crowd.told)} people, {sum(len(p.told_s) for p in crowd.told)} times"
+        ),
+        "of those admitted in the end": f"{sum(bool(p.video) for p in crowd.told)}",
+        "queue age, most": f"{max(found.ages):.1f} s of {WAIT_S} s",
         "wait to begin, most": f"{max(waits):.1f} s",
-        "admission changed": f"{sum(a != b for a, b in pairwise(admissions))} times",
+        "admission changed": f"{sum(a != b for a, b in pairwise(found.admissions))} times",
         "playback p99, calm": f"{p99_ms(calm.fetched_s):.1f} ms of {len(calm.fetched_s)}",
         "playback p99, overload": f"{p99_ms(crowd.fetched_s):.1f} ms of {len(crowd.fetched_s)}",
         "ratio": f"{slower:.2f}",
@@ -136,12 +139,15 @@ async def test_three_times_too_many_uploads(
     sys.stdout.write("\n" + "".join(f"{name:30} {value}\n" for name, value in lines.items()))
 
     assert not crowd.surprises
-    assert told
-    assert max(ages) <= MOST_OVER * WAIT_S + SLACK_S
-    assert max(waits) <= MOST_OVER * WAIT_S + SLACK_S
+    assert crowd.told
     ready = {row["id"] for row in books.rows("select id from videos where state = 'ready'")}
     assert {person.video for person in admitted} <= ready
-    assert slower <= MOST_SLOWER or not WHOLE
+    if WHOLE:
+        assert max(found.ages) <= MOST_OVER * WAIT_S + SLACK_S
+        assert max(waits) <= MOST_OVER * WAIT_S + SLACK_S
+        assert slower <= MOST_SLOWER
+    else:
+        assert admitted == crowd.people, "somebody kept to Retry-After and was not taken in"
 
 
 async def _pieces(server: Server, key: str, video: str) -> list[str]:
@@ -166,26 +172,39 @@ async def _calm(crowd: Crowd, pieces: list[str], books: Books) -> float:
     return capacity
 
 
-async def _overload(
-    crowd: Crowd, pieces: list[str], server: Server, rate: float
-) -> tuple[list[float], list[float]]:
-    """Let *rate* people a second come; return queue ages and what was admitted, as they changed."""
-    ages: list[float] = []
-    admissions: list[float] = []
+@dataclass
+class Found:
+    """What an overload was like: queue ages, what was admitted as it changed, plans made."""
+
+    ages: list[float] = field(default_factory=list)
+    admissions: list[float] = field(default_factory=list)
+    made: int = 0
+    lasted_s: float = 0.0
+
+
+async def _overload(crowd: Crowd, pieces: list[str], server: Server, rate: float) -> Found:
+    """Let *rate* people a second come; in the sample so many more than are made."""
+    found, books = Found(), Books(server.data)
 
     async def sample() -> None:
         while True:
-            found = await anyio.to_thread.run_sync(gauges, server)
-            ages.append(found["headwater_queue_age_seconds"])
-            admissions.append(found["headwater_admission"])
+            said = await anyio.to_thread.run_sync(gauges, server)
+            found.ages.append(said["headwater_queue_age_seconds"])
+            found.admissions.append(said["headwater_admission"])
             await anyio.sleep(SAMPLED_S)
 
+    before, began = plans_done(books), time.monotonic()
     async with anyio.create_task_group() as group:
         group.start_soon(crowd.watch, pieces, WATCHED_PER_S)
         group.start_soon(sample)
-        await crowd.arrive(rate, OVERLOAD_S)
+        if WHOLE:
+            await crowd.arrive(rate, OVERLOAD_S)
+        else:
+            with anyio.fail_after(READY_S):
+                await crowd.outnumber(TIMES, lambda: plans_done(books), until_told=TOLD)
+        found.made, found.lasted_s = plans_done(books) - before, time.monotonic() - began
         group.cancel_scope.cancel()
-    return ages, admissions
+    return found
 
 
 async def _until_all_ready(books: Books) -> None:
