@@ -124,7 +124,7 @@ def without_password(url: str) -> str:
     """Return *url* as people may see it."""
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return url
+        return whole_address(url)
     user, at, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
 
