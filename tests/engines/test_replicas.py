@@ -244,4 +244,11 @@ async def test_without_the_primary_copies_answer_or_nobody_does() -> None:
         made.primary.start()
         await write(database, "b")
         await reads_from_a_replica(database, Freshness(1.0))
+        for server in made.all:
+            server.freeze()
+        with pytest.raises(Unavailable):  # before anybody has noticed
+            await read(database, Freshness(1.0, beyond="answer"))
+        for server in made.all:
+            server.thaw()
+        await reads_from_a_replica(database, Freshness(1.0))
         await database.close()

@@ -24,6 +24,7 @@ from headwater.engines.database.postgres_connection import (
     PostgresConnection,
     address_of,
     copies_of,
+    translated,
 )
 from headwater.engines.database.postgres_pool import Pool, place
 from headwater.engines.database.postgres_primary import POSITION, Primary, Pulse, position_of
@@ -223,10 +224,10 @@ class PostgresDatabase:
             async with asyncio.timeout(patience_s if may_be_older else None):
                 begun = self._pool.begun(self._begin_read, patience_s=patience_s)
                 return await stack.enter_async_context(begun), 0.0
-        except (Unavailable, TimeoutError):
+        except (Unavailable, TimeoutError) as error:
             if may_be_older and (found := await self.replicas.enter_newest(stack)):
                 return found
-            raise
+            raise translated(error) from error
 
     @asynccontextmanager
     async def _suspected_if_away(self) -> AsyncIterator[None]:

@@ -196,6 +196,10 @@ class PostgresConnection:
             raise translated(error) from error
         except _AWAY as error:
             raise translated(error) from error
+        except AttributeError as error:  # the driver's, when another task drops the connection
+            if not self.is_lost:
+                raise
+            raise translated(OSError("the connection was dropped")) from error
         finally:
             if not answered:
                 self.raw.terminate()
