@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.drills.fleet.histories import History
+from tests.drills.fleet.histories import History, Seen
 from tests.drills.tus import BODY, TUS
 from tests.support.server import EMAIL, PASSWORD, Server
 
@@ -26,7 +26,7 @@ ANSWER_S = 8.0
 EDITS_S = (0.6, 1.2)  # of one account there may be five a second
 LOOKS_S = (0.02, 0.08)
 LISTS_S = (0.1, 0.4)
-UPLOAD_BYTES = 1 << 20
+UPLOAD_BYTES, PIECES = 1 << 20, 300
 AGE, POSITION = "headwater-age", "headwater-position"
 Answer = tuple[int, float]  # version, age in seconds
 
@@ -167,48 +167,57 @@ class Editor:
 
 
 class Upload:
-    """A file that arrives a few bytes at a time; how many have arrived is a register."""
+    """A file that arrives a few bytes at a time; how many have arrived is a register.
+
+    After PIECES of them another file begins: what is known of one is in one row.
+    """
 
     def __init__(self, crowd: Crowd) -> None:
-        self._crowd, self._address, self._offset = crowd, "", 0
+        self._crowd, self._at = crowd, ""
+        self._offset = self._pieces = 0
 
     def begin(self, me: Person) -> None:
         said = {**TUS, "upload-length": str(UPLOAD_BYTES)}
         answer = me.ask("POST", "/api/v1/uploads/", headers=said)
-        assert answer is not None
-        self._address = httpx.URL(answer.raise_for_status().headers["location"]).path
+        if answer is not None:
+            self._at = httpx.URL(answer.raise_for_status().headers["location"]).path
+            self._offset = self._pieces = 0
 
     def append(self, me: Person) -> None:
         """Send some bytes; without an answer, ask how far it has come."""
-        if self._history.ask("write", me.number, "upload", lambda: self._sent(me)):
+        if self._crowd.history.ask("write", me.number, self._at, lambda: self._sent(me)):
             self._crowd.wrote_at["upload"] = time.monotonic()
+            self._pieces += 1
         else:
-            found = self._history.ask("primary", me.number, "upload", lambda: self._seen(me))
+            found = self._seen(me)
             self._offset = max(self._offset, found.version if found else 0)
+        if self._pieces >= PIECES:
+            self.begin(me)
         self._crowd.pause(me, LOOKS_S)
 
     def look(self, me: Person) -> None:
-        self._history.ask("primary", me.number, "upload", lambda: self._seen(me))
+        self._seen(me)
         self._crowd.pause(me, LOOKS_S)
-
-    @property
-    def _history(self) -> History:
-        return self._crowd.history
 
     def _sent(self, me: Person) -> Answer | None:
         start, size = self._offset, me.chance.randrange(1, 5)
         headers = {**BODY, "upload-offset": str(start)}
-        answer = me.ask("PATCH", self._address, headers=headers, content=b"x" * size)
+        answer = me.ask("PATCH", self._at, headers=headers, content=b"x" * size)
         if answer is None or answer.status_code != httpx.codes.NO_CONTENT:
             return None  # it has come further meanwhile, or another has its turn still
         self._offset = int(answer.headers["upload-offset"])
         return self._offset, 0.0
 
-    def _seen(self, me: Person) -> Answer | None:
-        answer = me.ask("HEAD", self._address, headers=TUS)
-        if answer is None:
-            return None
-        return int(answer.raise_for_status().headers["upload-offset"]), 0.0
+    def _seen(self, me: Person) -> Seen | None:
+        at = self._at
+
+        def look() -> Answer | None:
+            answer = me.ask("HEAD", at, headers=TUS)
+            if answer is None:
+                return None
+            return int(answer.raise_for_status().headers["upload-offset"]), 0.0
+
+        return self._crowd.history.ask("primary", me.number, at, look)
 
 
 @dataclass(frozen=True, slots=True)
