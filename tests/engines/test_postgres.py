@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,7 +16,13 @@ from sqlalchemy import Connection, insert, literal_column, select, table
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headwater.engines.database.postgres import PostgresDatabase
-from headwater.engines.database.postgres_connection import CACHED, GRACE_S, address_of, copies_of
+from headwater.engines.database.postgres_connection import (
+    CACHED,
+    GRACE_S,
+    PostgresConnection,
+    address_of,
+    copies_of,
+)
 from headwater.engines.database.postgres_pool import CONNECTIONS
 from headwater.engines.database.schema import metadata, preferences
 from headwater.model.errors import InvalidInput, SettingsError, Unavailable
@@ -218,6 +225,20 @@ async def test_a_session_ends_with_its_block(database: PostgresDatabase) -> None
         pass
     with pytest.raises(RuntimeError, match="ended"):
         await session.rows(select(preferences))
+
+
+async def test_a_connection_that_is_dropped_between_two_steps_is_unavailable(url: str) -> None:
+    """The driver prepares, then executes; a failover drops every connection meanwhile."""
+
+    class Dropped(asyncpg.Connection):  # type: ignore[misc]
+        async def _get_statement(self, *asked: Any, **how: Any) -> Any:
+            statement = await super()._get_statement(*asked, **how)
+            self.terminate()
+            return statement
+
+    raw = await asyncpg.connect(url, connection_class=Dropped)
+    with pytest.raises(Unavailable, match="dropped"):
+        await PostgresConnection(raw, deadline_s=DEADLINE_S).fetch("SELECT 1 WHERE $1 > 0", (1,))
 
 
 async def test_a_mistake_in_a_statement_is_no_excuse(database: PostgresDatabase) -> None:
