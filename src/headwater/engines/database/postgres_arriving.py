@@ -197,9 +197,7 @@ def _selection(table: Table) -> str:
     lists = ", ".join(
         f"${i}::{ARRAYS[column.type.python_type]}" for i, column in enumerate(table.primary_key, 1)
     )
-    return (
-        f'SELECT {names} FROM "{table.name}" WHERE ({keys}) IN (SELECT * FROM unnest({lists}))'  # noqa: S608
-    )
+    return f'SELECT {names} FROM "{table.name}" WHERE ({keys}) IN (SELECT * FROM unnest({lists}))'  # noqa: S608
 
 
 def _key(table: Table, row: Values) -> Values:
