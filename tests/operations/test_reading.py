@@ -140,6 +140,11 @@ async def test_what_exists_plays_on_while_no_primary_answers(core: Core, servers
                 ticket = await core.tickets.check(viewer, video.id, video.stream)
                 await asyncio.sleep(0.1)
         assert ticket.video.id == video.id
+        visitor = seeing(NOBODY)
+        page = await core.runner.run("videos.get", visitor, video_id=video.id)
+        assert page.id == video.id
+        assert visitor.seen is not None
+        assert visitor.seen.age_s > FRESH_S
         with pytest.raises(Unavailable):
             await core.runner.run("videos.progress", viewer, video_id=video.id)
         with pytest.raises(Unavailable):

@@ -19,7 +19,10 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class OwnWrites:
-    """At least as new as this actor's own last write, and nearly that of everybody else's."""
+    """At least as new as this actor's own last write, and nearly that of everybody else's.
+
+    Who has no account has written nothing: VISITORS.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Stale:
 
 
 Consistency = Primary | OwnWrites | Stale
+# As old as leave to watch may be; where no primary answers, what can be watched can be opened too.
+VISITORS = Stale(within_s=2.0, beyond="answer")
 
 
 @dataclass(frozen=True, slots=True)

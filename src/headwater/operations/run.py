@@ -19,7 +19,7 @@ import structlog
 from headwater.engines.work import Work
 from headwater.model.actor import Actor, ActorKind, Role
 from headwater.model.errors import Forbidden, HeadwaterError, Unauthenticated
-from headwater.model.freshness import OwnWrites, Primary, Seen, Stale
+from headwater.model.freshness import VISITORS, Consistency, OwnWrites, Primary, Seen, Stale
 from headwater.model.job import Job
 from headwater.observe.metrics import OPERATION_SECONDS, OPERATIONS
 from headwater.observe.traces import NOTHING, Opened, is_recording, span
@@ -57,6 +57,11 @@ class Bound:
         answer = get_type_hints(row.does)["return"] if row.cache or self._is_keyed else None
         self.decode = msgspec.msgpack.Decoder(answer).decode if answer is not None else None
         self.cached_as = f"{row.name}|{_shape(answer)}" if row.cache else ""
+
+    def rule_for(self, actor: Actor) -> Consistency:
+        """Return how new an answer *actor* is owed."""
+        is_known = actor.kind is not ActorKind.ANONYMOUS or (actor.seen and actor.seen.position)
+        return VISITORS if isinstance(self.rule, OwnWrites) and not is_known else self.rule
 
     def span(self, inputs: Mapping[str, Any]) -> Opened:
         """Open its span: what changes a video, or works for one, is part of that one's making."""
@@ -201,7 +206,10 @@ class Runner:
         does, arguments = bound.row.does, self._arguments(bound, actor, inputs)
         if bound.reads:
             return await read(
-                self._engines, actor, bound.rule, lambda work: does(**arguments, work=work)
+                self._engines,
+                actor,
+                bound.rule_for(actor),
+                lambda work: does(**arguments, work=work),
             )
         async with self._engines.writer(actor) as work:
             return await does(**arguments, work=work)
@@ -219,7 +227,7 @@ class Runner:
         if "actor" in bound.wants:
             arguments["actor"] = actor
         if "units" in bound.wants:
-            arguments["units"] = ActorUnits(self._engines, actor, bound.rule)
+            arguments["units"] = ActorUnits(self._engines, actor, bound.rule_for(actor))
         if "now" in bound.wants:
             arguments["now"] = self._engines.clock.now()
         return arguments
