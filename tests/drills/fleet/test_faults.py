@@ -16,6 +16,7 @@ from random import Random  # noqa: TID251 (seeded: a drill can be repeated)
 
 import httpx
 
+from tests.drills.fleet import tables
 from tests.drills.fleet.books import Books
 from tests.drills.fleet.faults import KINDS, PARTS, Faults
 from tests.drills.fleet.histories import missing_own_writes, not_linearizable
@@ -132,7 +133,8 @@ def test_whatever_befalls_a_part(tmp_path: Path, clips: Path) -> None:
             drills = go_through(whole, load, Faults(whole, keeper, chance), books, chance)
         finally:
             load.stop()
-        sys.stdout.write(f"\n{report(drills, load)}\n")
+        found_out = report(drills, load)
+        sys.stdout.write(f"\n{found_out}\n")
 
         for video in load.uploads:
             found = wait_for_state(whole.deployment, video, "ready", "failed", within_s=SETTLED_S)
@@ -150,3 +152,6 @@ def test_whatever_befalls_a_part(tmp_path: Path, clips: Path) -> None:
         for drill in drills if WHOLE else ():  # times are judged where nothing else runs
             most_s = WRITES_BACK_S.get((drill.kind, drill.part), RECOVERED_S)
             assert longest_gap_s(told_at, drill) <= most_s, drill
+        counted = f"{len(load.uploads)} uploads and {len(told_at)} edits were acknowledged"
+        nothing = "none of them was lost, and no fact of theirs; nothing was made twice"
+        tables.keep("faults", f"{found_out}\n\n{len(drills)} drills: {counted}; {nothing}.")
