@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import aio_pika
@@ -24,6 +25,7 @@ from headwater.model.errors import SettingsError, Unavailable
 from headwater.roles import free_port
 from tests.support import rabbitmq
 from tests.support.clocks import Later
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +143,9 @@ async def test_a_killed_broker_loses_nothing(
     bodies = [str(i) for i in range(600)]
     recording = asyncio.create_task(record(database, events, *bodies[:500]))
     await seen.until(100, "one", "two")
+    for name in ("one", "two"):
+        known = partial(broker.remembers, topology.queue_of(name))
+        await asyncio.to_thread(until, known, within_s=DEADLINE_S)
     broker.kill()
     await recording
     await record(database, events, *bodies[500:])
