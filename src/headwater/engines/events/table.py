@@ -15,7 +15,8 @@ from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database, Row, Session
 from headwater.engines.events import letters_repository as letters
 from headwater.engines.events import outbox_repository as outbox
-from headwater.engines.events.port import DeadLetter, Event, Handler
+from headwater.engines.events.facts import Facts
+from headwater.engines.events.port import Handler
 from headwater.engines.events.positions_repository import Position
 from headwater.engines.reach import Reach
 from headwater.forces.backoff import jitter, pause_s
@@ -31,22 +32,15 @@ MOST_PAUSE_S = 300.0
 log = structlog.get_logger(__name__)
 
 
-class TableEvents:
+class TableEvents(Facts):
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._consumers: list[_Consumer] = []
         self._loops: list[asyncio.Task[None]] = []
 
     @property
     def reach(self) -> Reach:
         return self._database.reach
-
-    async def record(self, session: Session, topic: str, body: bytes, *, now: float) -> None:
-        await outbox.record(session, topic, body, now=now)
-
-    async def claim(self, session: Session, consumer: str, event: Event, *, now: float) -> bool:
-        return await outbox.claim(session, consumer, event, now=now)
 
     def consume(self, consumer: str, topics: tuple[str, ...], handler: Handler) -> None:
         self._consumers.append(_Consumer(consumer, topics, handler, self._database, self._clock))
@@ -59,19 +53,6 @@ class TableEvents:
         for consumer in self._consumers:
             consumer.woken.set()
 
-    async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        async with self._database.reader() as session:
-            return await letters.dead(session, limit)
-
-    async def dead_letter(self, consumer: str, event: str) -> DeadLetter:
-        async with self._database.reader() as session:
-            return await letters.find_dead(session, consumer, event)
-
-    async def replay(self, consumer: str, event: str) -> None:
-        async with self._database.writer() as session:
-            await letters.revive(session, consumer, event, now=self._clock.now())
-        await self.wake()
-
     async def check(self) -> str:
         return f"a table of {await self._database.check()}"
 
@@ -81,15 +62,6 @@ class TableEvents:
         if self._loops:
             self._loops[-1].cancel()  # pruning waits an hour and loses nothing
             await asyncio.wait(self._loops)
-
-    async def _prune(self) -> None:
-        while True:
-            is_done = True
-            with contextlib.suppress(HeadwaterError):
-                async with self._database.writer() as session:
-                    before = self._clock.now() - outbox.KEPT_S
-                    is_done = await outbox.prune(session, before=before)
-            await asyncio.sleep(outbox.PRUNE_S if is_done else 0)
 
 
 class _Consumer:
