@@ -77,6 +77,7 @@ async def test_the_primary_is_found_behind_a_replica(servers: Cluster) -> None:
     await database.migrate()
     async with database.writer() as session:
         await session.execute(insert(preferences).values(name="behind a replica", value=b""))
+    assert "behind a replica" in (await read(database))[0]
     await database.close()
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ POLL_S = 0.05
 SETUP = re.compile(r"/setup\?token=([\w-]+)")
 
 
-class Door:
+class Door(ABC):
     """Where people come in: one process, or whatever stands before several."""
 
     def __init__(self, on: Host = HERE) -> None:
@@ -36,9 +37,9 @@ class Door:
         self._cookies = httpx.Cookies()
 
     @property
+    @abstractmethod
     def log(self) -> str:
         """What the processes behind it wrote."""
-        raise NotImplementedError
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -130,9 +131,12 @@ class Server(Door):
                 raise AssertionError(f"The server did not start:\n{self.log}")
             time.sleep(POLL_S)
 
-    def send(self, number: signal.Signals) -> None:
-        """Send *number* to the server and every process it started."""
-        os.killpg(self.pid, number)
+    def freeze(self) -> None:
+        """Let the server and every process it started stand still, its connections open."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end, as a service manager would; kill what does not."""

@@ -8,7 +8,6 @@ Promises  an upload counts from the answer that confirmed its last byte, an edit
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from math import inf
 from random import Random  # noqa: TID251 (seeded: a drill can be repeated)
@@ -28,7 +27,6 @@ AGAIN_S = 0.2
 STALL_S = 15.0  # longer, and a player has run out of what it buffered
 ANSWER_S = 5.0
 AGE = "headwater-age"  # on answers that are older than they should be
-Where = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +41,13 @@ class Play:
 
 @dataclass(slots=True, kw_only=True)
 class Load:
-    """*where* is entered by each thread: the host whose network it asks from."""
-
     door: Door
     clip: bytes
     seed: int
     editors: int = 2
     players: int = 2
     uploaders: int = 1
-    where: Where = nullcontext
     uploads: list[str] = field(default_factory=list)
-    refused: int = 0  # uploads that were asked to come later, with when
     history: History = field(default_factory=History)
     plays: list[Play] = field(default_factory=list)
     wrote_at: float = 0.0  # when somebody was last told that something is written
@@ -83,9 +77,7 @@ class Load:
 
     def _be(self, who: Callable[..., None], number: int, *what: list[str]) -> None:
         try:
-            with ExitStack() as stack:
-                stack.enter_context(self.where())
-                who(Random(self.seed * 1000 + number), *what)
+            who(Random(self.seed * 1000 + number), *what)
         except BaseException as error:  # noqa: BLE001 (told by stop())
             self._faults.append(error)
             self._stopping.set()
@@ -108,7 +100,6 @@ class Load:
             except httpx.HTTPStatusError as error:
                 if not error.response.is_server_error:
                     raise
-                self.refused += "retry-after" in error.response.headers
             time.sleep(AGAIN_S)
         return None
 

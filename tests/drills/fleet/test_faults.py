@@ -83,9 +83,9 @@ def go_through(
     for kind, part in plan(chance):
         time.sleep(chance.uniform(*QUIET_S))
         began_at = time.monotonic()
-        fault = faults.strike(kind, part)
+        mend = faults.strike(kind, part)
         time.sleep(chance.uniform(*HURT_S))
-        fault.mend()
+        mend()
         mended_at = time.monotonic()
         until(lambda at=mended_at: is_well(whole, load, at), within_s=RECOVERED_S)  # type: ignore[misc]
         done.append(Drill(kind, part, began_at, time.monotonic()))
