@@ -76,7 +76,7 @@ class Server(Door):
             "HEADWATER_PORT": self.url.rpartition(":")[2],
             "HEADWATER_INTERNAL_HOST": on.address,
             "HEADWATER_INTERNAL_PORT": self.internal_url.rpartition(":")[2],
-            **{f"HEADWATER_{name.upper()}": value for name, value in settings.items()},
+            **_named(settings),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -112,6 +112,10 @@ class Server(Door):
     def setup_path(self) -> str:
         """The newest one-time set-up link, without the host."""
         return f"/setup?token={SETUP.findall(self.log)[-1]}"
+
+    def upgrade(self, code: Path, **settings: str) -> None:
+        """Be what is imported from the folder *code* from the next start on, and set so."""
+        self._environment |= {"PYTHONPATH": str(code)} | _named(settings)
 
     def start(self) -> None:
         """Start and wait until it answers that it is ready."""
@@ -163,6 +167,10 @@ class Server(Door):
             return httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+
+
+def _named(settings: dict[str, str]) -> dict[str, str]:
+    return {f"HEADWATER_{name.upper()}": value for name, value in settings.items()}
 
 
 @contextmanager

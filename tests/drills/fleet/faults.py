@@ -1,26 +1,35 @@
-"""What befalls a fleet: one of its parts is killed, stands still or is cut off, and comes back."""
+"""What befalls a fleet: one of its parts is killed, stands still or is cut off, and comes back.
+
+Or all of its processes become those of the next release, one after the other.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from random import Random  # noqa: TID251 (seeded: a drill can be repeated)
 
 from tests.drills.fleet.keeper import Keeper
+from tests.drills.fleet.upgrades import Upgrades
 from tests.drills.fleet.whole import Whole
 from tests.support.waiting import until
 
 KINDS = ("kill", "freeze", "cut")
 PARTS = ("primary", "replica", "redis", "rabbitmq", "store", "api", "worker", "scheduler")
+UPGRADE = "upgrade"
 STORE = ("rgw0", "rgw1", "osd0", "osd1", "osd2")
 CHANGED_S = 20.0
 Act = Callable[[], None]
 
 
 class Faults:
-    def __init__(self, whole: Whole, keeper: Keeper, chance: Random) -> None:
-        self._whole, self._keeper, self._chance = whole, keeper, chance
+    def __init__(self, whole: Whole, keeper: Keeper, upgrades: Upgrades, chance: Random) -> None:
+        self._whole, self._keeper, self._upgrades = whole, keeper, upgrades
+        self._chance = chance
 
     def strike(self, kind: str, part: str) -> Act:
         """Let it happen; call what is returned to take it back."""
+        if kind == UPGRADE:
+            self._upgrades.roll()
+            return lambda: None
         if part == "primary":
             return self._strike_primary(kind)
         if part == "store":

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from random import Random  # noqa: TID251 (seeded: a drill can be repeated)
 
@@ -56,14 +57,20 @@ class Load:
     _faults: list[BaseException] = field(default_factory=list)
 
     def start(self, edited: list[str], played: list[str]) -> None:
-        """Begin to upload, to edit the videos *edited* and to watch those *played*."""
-        people = [
-            *[(self._upload,)] * self.uploaders,
-            *[(self._edit, edited)] * self.editors,
-            *[(self._play, played)] * self.players,
+        """Begin to upload, to edit the videos *edited* and to watch those *played*.
+
+        Who watches has their manifests when this returns: what comes after may befall them.
+        """
+        people: list[Callable[[Random], None]] = [
+            *[self._upload] * self.uploaders,
+            *[partial(self._edit, videos=edited)] * self.editors,
+            *(
+                partial(self._play, players=[Player(self.door, video) for video in played])
+                for _ in range(self.players)
+            ),
         ]
-        for number, (who, *what) in enumerate(people):
-            thread = threading.Thread(target=self._be, args=(who, number, *what), daemon=True)
+        for number, who in enumerate(people):
+            thread = threading.Thread(target=self._be, args=(who, number), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -72,12 +79,16 @@ class Load:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what none of them expected, if something came."""
         if self._faults:
             raise self._faults[0]
 
-    def _be(self, who: Callable[..., None], number: int, *what: list[str]) -> None:
+    def _be(self, who: Callable[[Random], None], number: int) -> None:
         try:
-            who(Random(self.seed * 1000 + number), *what)
+            who(Random(self.seed * 1000 + number))
         except BaseException as error:  # noqa: BLE001 (told by stop())
             self._faults.append(error)
             self._stopping.set()
@@ -139,9 +150,8 @@ class Load:
                     self.history.ask("own", me, at, read)
                 self._stopping.wait(BETWEEN_EDITS_S)
 
-    def _play(self, chance: Random, videos: list[str]) -> None:
+    def _play(self, chance: Random, players: list[Player]) -> None:
         """Fetch segments that exist, as a player does: again until it has run dry."""
-        players = [Player(self.door, video) for video in videos]
         with self.door.client() as client:
             client.timeout = httpx.Timeout(ANSWER_S)
             while not self._stopping.is_set():
