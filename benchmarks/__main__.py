@@ -24,7 +24,7 @@ NAMES = (
         "commits",
         "cache",
     ),
-    *("simulate", "scale"),
+    *("simulate", "scale", "moving"),
 )
 RESULTS = Path(__file__).with_name("results.md")
 
