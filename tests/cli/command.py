@@ -22,7 +22,7 @@ def bare_environment() -> dict[str, str]:
     return kept | {"COLUMNS": "200", "NO_COLOR": "1"}
 
 
-def headwater(*words: str | Path, **variables: str) -> Answer:
+def headwater(*words: str | Path, deadline_s: float = DEADLINE_S, **variables: str) -> Answer:
     """Run `headwater` with *words*, and *variables* besides a bare environment."""
     done = subprocess.run(
         [COMMAND, *map(str, words)],
@@ -31,6 +31,6 @@ def headwater(*words: str | Path, **variables: str) -> Answer:
         capture_output=True,
         check=False,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=deadline_s,
     )
     return Answer(done.stdout, done.stderr, done.returncode)

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import ColumnElement, Table, func, insert, select, update
 
+from headwater.access import preferences_repository
+from headwater.access.secrets import PART_SIGNING
 from headwater.engines.blobs.filesystem import FileBlobs
 from headwater.engines.blobs.port import BlobKey, chunks_of
 from headwater.engines.database.schema import (
@@ -25,7 +27,7 @@ from headwater.engines.database.schema import (
     videos,
 )
 from headwater.engines.database.sqlite import SqliteDatabase
-from headwater.model.errors import BlobNotFound, ChecksumMismatch, InvalidInput
+from headwater.model.errors import BlobNotFound, ChecksumMismatch, Conflict, InvalidInput
 from headwater.model.ids import AccountId, GenerationId, TrackId, VideoId
 from headwater.model.job import JobKind, JobState
 from headwater.model.upload import Extent
@@ -36,7 +38,9 @@ from headwater.pipeline import (
     jobs_repository,
     leases_repository,
 )
+from tests.support import databases, postgres
 from tests.support.clocks import OwnTime
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 VIDEO, GENERATION, RUNG = VideoId("walk"), GenerationId("gen1"), TrackId("v720")
@@ -365,4 +369,34 @@ def test_a_used_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "something").touch()
 
     with pytest.raises(InvalidInput, match="not empty"):
-        backup.refuse_used(tmp_path)
+        backup.refuse_used(tmp_path, but="settings")
+
+
+def test_settings_may_be_there_before_the_data(tmp_path: Path) -> None:
+    """They say where the rest is to go."""
+    (tmp_path / "settings").touch()
+    backup.refuse_used(tmp_path, but="settings")
+
+
+async def test_what_has_rows_is_given_no_blob(
+    store: Store, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    """Nobody who uses them would ever remove it."""
+    await back_up(store, tmp_path / "kept", segments=True)
+    theirs = FileBlobs(tmp_path / "theirs", secret=b"s" * 32)
+    with postgres.database(postgres_server, like=databases.MIGRATED) as url:
+        rows = databases.open_at(url)
+        async with rows.writer() as session:
+            await preferences_repository.put(session, PART_SIGNING, b"theirs")
+        with pytest.raises(Conflict, match="new database"):
+            await backup.restore(
+                tmp_path / "kept",
+                rows=rows,
+                draft=tmp_path / "restoring",
+                blobs=theirs,
+                kept=FileBlobs(tmp_path / "kept", secret=b"s" * 32),
+                open_database=SqliteDatabase,
+                told=quiet,
+            )
+        await rows.close()
+    assert [key async for key, _ in theirs.list("")] == []

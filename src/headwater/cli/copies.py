@@ -50,15 +50,18 @@ def backup(
 
 
 def restore(folder: Folder, data: Data = None) -> None:
-    """Bring a backup back into an empty data folder, every blob held against its hash."""
+    """Bring a backup back to where the settings say, every blob held against its hash.
+
+    The data folder may hold headwater.toml and nothing else, a database of its own no rows.
+    """
     from headwater.compose.data import make_data
     from headwater.compose.engines import database_url, open_blobs, open_database
     from headwater.operations import backup as backups
-    from headwater.settings import load
+    from headwater.settings import FILE, load
 
     settings = load(data=data)
     backups.read_note(folder)
-    backups.refuse_used(settings.data)
+    backups.refuse_used(settings.data, but=FILE)
     make_data(settings.data)
 
     async def bring_back() -> "Backup":

@@ -23,6 +23,7 @@ from headwater.engines.blobs.copying import copy
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
+from headwater.engines.reach import Reach
 from headwater.model.errors import BlobNotFound, Conflict, InvalidInput
 from headwater.operations import backup_repository
 
@@ -117,9 +118,10 @@ async def restore(
     Raises:
         InvalidInput: the folder holds no finished backup, or one of a newer kind.
         ChecksumMismatch, BlobNotFound: the backup is damaged; nothing is started from it.
-        Conflict: *rows* is in use already.
+        Conflict: *rows* is in use already; whatever uses them is left as it is.
     """
     note = read_note(folder)
+    await _refuse_rows_in_use(rows)
     await asyncio.to_thread(shutil.copyfile, folder / ROWS, draft)
     async with opened(draft, open_database) as database:
         await database.migrate()
@@ -150,15 +152,27 @@ async def _refuse_foreign(folder: Path, database: Database, open_database: OpenD
         )
 
 
+async def _refuse_rows_in_use(rows: Database) -> None:
+    """Raise Conflict if others have rows there, before a blob is brought to a store of theirs.
+
+    Those of one host lie in a folder that was looked at, and are made with what they are given.
+    """
+    if rows.reach is not Reach.FLEET:
+        return
+    await rows.migrate()
+    if await _identity(rows) is not None:
+        raise Conflict("There are rows already; restore into a new database.")
+
+
 async def _identity(database: Database) -> bytes | None:
     """Return what every copy of an installation shares, and no other has."""
     async with database.reader() as session:
         return await preferences_repository.find(session, PART_SIGNING)
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise InvalidInput unless *folder* is empty or absent: a restore never mixes two stores."""
-    if folder.exists() and any(folder.iterdir()):
+def refuse_used(folder: Path, *, but: str) -> None:
+    """Raise InvalidInput if *folder* holds more than *but*: a restore never mixes two stores."""
+    if folder.exists() and any(path.name != but for path in folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty; restore into a new folder.")
 
 

@@ -23,15 +23,19 @@ ANSWER_S = 10.0
 class Books:
     """Made before the load begins, so that no fact is missed."""
 
-    def __init__(self, whole: Whole, broker_url: str) -> None:
+    def __init__(
+        self, whole: Whole, broker_url: str, *, database: str = "headwater", bucket: str = ""
+    ) -> None:
+        """Read the fleet itself, or what else is in that *database* and *bucket*."""
         self._whole, self._broker_url = whole, broker_url
+        self._database, self._bucket = database, bucket or whole.bucket
         self._written: dict[str, datetime] = {}
         self.written_again: list[str] = []
         asyncio.run(self._bind())
 
     def rows(self, query: str, primary: Server) -> list[dict[str, Any]]:
         asked = f"SELECT coalesce(json_agg(found), '[]') FROM ({query}) AS found"
-        found: list[dict[str, Any]] = msgspec.json.decode(primary.sql(asked, "headwater"))
+        found: list[dict[str, Any]] = msgspec.json.decode(primary.sql(asked, self._database))
         return found
 
     def unfinished(self, primary: Server) -> list[dict[str, Any]]:
@@ -55,20 +59,19 @@ class Books:
 
     def look(self) -> None:
         """Note in `written_again` what the store was given a second time since the last look."""
-        pages = self._whole.store.get_paginator("list_objects_v2").paginate(
-            Bucket=self._whole.bucket
-        )
+        pages = self._whole.store.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         for one in (one for page in pages for one in page.get("Contents", ())):
             first_at = self._written.setdefault(one["Key"], one["LastModified"])
             if first_at != one["LastModified"] and not one["Key"].startswith(f"{BLOBS}/health/"):
                 self.written_again.append(one["Key"])
 
-    def missed(self, primary: Server) -> list[str]:
-        """Return the facts that were committed and did not come, after a moment for the last."""
-        recorded = {
-            str(row["id"]): row["topic"]
-            for row in self.rows("SELECT id, topic FROM events", primary)
-        }
+    def missed(self, primary: Server, since: int = 0) -> list[str]:
+        """Return the facts that were committed and did not come, after a moment for the last.
+
+        Asked for are those with numbers above *since*.
+        """
+        facts = self.rows(f"SELECT id, topic FROM events WHERE id > {since}", primary)
+        recorded = {str(row["id"]): row["topic"] for row in facts}
         heard = asyncio.run(self._heard(set(recorded)))
         return [f"{topic} {number}" for number, topic in recorded.items() if number not in heard]
 
@@ -100,8 +103,6 @@ class Books:
             return b""
         found = sha256()
         for extent in msgspec.msgpack.decode(extents, type=list[Extent]):
-            answer = self._whole.store.get_object(
-                Bucket=self._whole.bucket, Key=f"{BLOBS}/{extent.key}"
-            )
+            answer = self._whole.store.get_object(Bucket=self._bucket, Key=f"{BLOBS}/{extent.key}")
             found.update(answer["Body"].read())
         return found.digest()

@@ -24,6 +24,16 @@ HOSTS = ("door", *DATABASES, "redis", "rabbitmq", "store", *PROCESSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Where one installation keeps what it has; *settings* say so to its processes."""
+
+    database: str
+    bucket: str
+    broker_url: str
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """*store* is a client past our own; everything of ours there is in *bucket*."""
 
@@ -35,7 +45,12 @@ class Whole:
     broker_url: str
     ceph: ceph.Ceph
     store: Any
+    gateways: str
     bucket: str
+
+    def another_room(self, database: str) -> Room:
+        """Make room for one more installation in the same engines."""
+        return _room(database, self.rows, self.redis, self.rabbitmq, self.gateways)
 
 
 @contextmanager
@@ -47,26 +62,19 @@ def whole_fleet(folder: Path, **settings: str) -> Iterator[Whole]:
         enter(door.entered())
         rows = enter(replicas.cluster(2, on=[net.host(name) for name in DATABASES]))
         rows.synchronous(rows.primary)
-        rows.primary.sql(f"CREATE DATABASE headwater OWNER {USER}")
         cache = enter(redis.server(on=net.host("redis")))
         broker = enter(rabbitmq.server(net.host("rabbitmq")))
-        broker_url = broker.new_host()
         disks = enter(ceph.cluster(store="bluestore", osds=3, gateways=2, on=net.host("store")))
         gateways = f"http://{door.address}:{free_port(HERE.address)}"
         enter(balancing(gateways, [disks.endpoint(0), disks.endpoint(1)], ready="/", alive="/"))
-        bucket = ceph.bucket(gateways)
+        room = _room("headwater", rows, cache, broker, gateways)
         deployment = enter(
             fleet.fleet(
                 folder,
                 on=[net.host(name) for name in PROCESSES],
                 door=door,
-                database=rows.url("headwater"),
-                database_replicas=",".join(one.url("headwater") for one in rows.all),
-                cache=cache.url(0),
-                notices=cache.url(1),
-                events=broker_url,
-                blobs=ceph.url(gateways, bucket),
                 log_level="warning",
+                **room.settings,
                 **settings,
             )
         )
@@ -77,8 +85,34 @@ def whole_fleet(folder: Path, **settings: str) -> Iterator[Whole]:
             rows=rows,
             redis=cache,
             rabbitmq=broker,
-            broker_url=broker_url,
+            broker_url=room.broker_url,
             ceph=disks,
             store=ceph.client(gateways),
-            bucket=bucket,
+            gateways=gateways,
+            bucket=room.bucket,
         )
+
+
+def _room(
+    database: str,
+    rows: replicas.Cluster,
+    cache: redis.Redis,
+    broker: rabbitmq.RabbitMQ,
+    gateways: str,
+) -> Room:
+    """Make what nobody has used: a database, a bucket, a host in the broker, two of the cache."""
+    rows.primary.sql(f"CREATE DATABASE {database} OWNER {USER}")
+    bucket, broker_url = ceph.bucket(gateways), broker.new_host()
+    return Room(
+        database=database,
+        bucket=bucket,
+        broker_url=broker_url,
+        settings={
+            "database": rows.url(database),
+            "database_replicas": ",".join(one.url(database) for one in rows.all),
+            "cache": cache.unused(),
+            "notices": cache.unused(),
+            "events": broker_url,
+            "blobs": ceph.url(gateways, bucket),
+        },
+    )
