@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from math import inf
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 from headwater.engines.database.postgres import PostgresDatabase
 from headwater.engines.database.schema import preferences
@@ -19,6 +19,7 @@ from tests.support.replicas import Cluster, cluster
 pytestmark = pytest.mark.anyio
 
 SOON_S = 20.0
+LATER = Table("later", MetaData(), Column("id", Integer))  # of a later version
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +201,45 @@ async def test_behind_a_pooler_of_transactions_all_is_the_same(servers: Cluster)
         several = await asyncio.gather(*(read(database, Freshness(5.0)) for _ in range(12)))
         assert all({f"pooled-{i}" for i in range(12)} <= names for names, _ in several)
         await database.close()
+
+
+@contextmanager
+def standing_still(servers: Cluster) -> Iterator[None]:
+    for one in servers.replicas:
+        one.pause()
+    try:
+        yield
+    finally:
+        for one in servers.replicas:
+            one.resume()
+
+
+async def test_a_copy_that_a_migration_has_not_come_to_is_no_answer(
+    database: PostgresDatabase, servers: Cluster
+) -> None:
+    """Whoever asks is told so, as of any other failure that may pass, and asks the primary."""
+    with standing_still(servers):
+        servers.primary.sql("CREATE TABLE later (id int)")
+        async with database.reader(Freshness(inf)) as session:
+            assert session.age_s
+            with pytest.raises(Unavailable, match="newest tables"):
+                await session.rows(select(LATER))
+        async with database.reader() as session:
+            assert await session.rows(select(LATER)) == []
+    servers.primary.sql("DROP TABLE later")
+
+
+async def test_copies_may_lack_the_first_migration(servers: Cluster) -> None:
+    servers.primary.sql("CREATE DATABASE young")
+    servers.wait()
+    database = PostgresDatabase(
+        servers.primary.url("young"), replicas=servers.replicas_url("young"), deadline_s=2.0
+    )
+    with standing_still(servers):
+        await database.migrate()
+        assert await read(database, Freshness(2.0)) == (set(), 0.0)
+    await reads_from_a_replica(database, Freshness(2.0))
+    await database.close()
 
 
 async def test_a_primary_among_the_replicas_is_not_taken_for_one(servers: Cluster) -> None:

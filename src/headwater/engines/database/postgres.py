@@ -11,11 +11,12 @@ of their commits, which is what consumers count by.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy.sql.base import Executable
 
 from headwater.engines.database.port import Parameters, Row
@@ -66,7 +67,8 @@ class PostgresSession:
     ) -> Sequence[Row]:
         connection, (text, values) = self._in_use(), asked(statement, parameters)
         if getattr(statement, "is_select", False):
-            return [dict(record) for record in await connection.fetch(text, values)]
+            with self._newest_schema():
+                return [dict(record) for record in await connection.fetch(text, values)]
         async with self._taken_back_if_refused(connection):
             return [dict(record) for record in await connection.fetch(text, values)]
 
@@ -89,6 +91,16 @@ class PostgresSession:
             raise Unavailable("the database took this block back", retry_after_s=1)
         self._database.statements += 1
         return self._connection
+
+    @contextmanager
+    def _newest_schema(self) -> Iterator[None]:
+        """Raise Unavailable if this is a copy that a migration has not come to yet."""
+        try:
+            yield
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            if not self.age_s:
+                raise
+            raise Unavailable("this copy has not the newest tables yet") from error
 
     @asynccontextmanager
     async def _taken_back_if_refused(self, connection: PostgresConnection) -> AsyncIterator[None]:

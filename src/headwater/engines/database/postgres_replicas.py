@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from math import inf
 
+import asyncpg
 import structlog
 
 from headwater.engines.database.postgres_connection import Address, PostgresConnection, open_raw
@@ -73,7 +74,10 @@ class Replica:
         """Ask how far it has come, which tells how quick it is as well."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        rows = await connection.fetch(LOOK, ())
+        try:
+            rows = await connection.fetch(LOOK, ())
+        except asyncpg.UndefinedTableError:  # the first migration has not come this far
+            rows = []
         position, by_clocks_s = None, inf
         if rows:
             by_clocks_s = rows[0]["by_clocks_s"]
