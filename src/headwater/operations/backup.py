@@ -19,7 +19,7 @@ import msgspec
 
 from headwater.access import preferences_repository
 from headwater.access.secrets import PART_SIGNING
-from headwater.engines.blobs.copying import copy
+from headwater.engines.blobs.copying import copy, some_at_once
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.clock import Clock
 from headwater.engines.database.port import Database
@@ -79,22 +79,24 @@ async def back_up(
         async with opened(folder / ROWS, open_database) as rows, rows.writer() as session:
             await backup_repository.drop_doomed(session, now=now, undo_s=undo_s)
             named = await backup_repository.named(session)
+        copying = Copying(source=blobs, target=kept, told=told)
         try:
-            copied = await copy_all(named.needed(), source=blobs, target=kept, told=told)
+            await copying.bring(named.needed())
         except BlobNotFound as error:
             if str(error) == lost:  # newer rows name it too: no deletion explains that
                 raise
             lost = str(error)
             continue
-        copied |= await _copy_found(named.perhaps(), copied, source=blobs, target=kept)
-        rest = [g.prefix if segments else g.pictures_prefix for g in named.made]
-        copied |= await _copy_rest(rest, copied, source=blobs, target=kept, told=told)
+        await copying.bring_found(named.perhaps())
+        await copying.bring_below(
+            [made.prefix if segments else made.pictures_prefix for made in named.made]
+        )
         note = Backup(
             made_at=now,
             segments=segments,
             videos=named.videos,
-            blobs=len(copied),
-            blob_bytes=sum(copied.values()),
+            blobs=len(copying.sizes),
+            blob_bytes=sum(copying.sizes.values()),
         )
         (folder / NOTE).write_bytes(msgspec.json.encode(note))
         return note
@@ -127,12 +129,12 @@ async def restore(
         await database.migrate()
         async with database.reader() as session:
             named = await backup_repository.named(session)
-        copied = await copy_all(named.needed(), source=kept, target=blobs, told=told)
-        copied |= await _copy_found(named.perhaps(), copied, source=kept, target=blobs)
-        rest = [generation.prefix for generation in named.made]
-        copied |= await _copy_rest(rest, copied, source=kept, target=blobs, told=told)
+        copying = Copying(source=kept, target=blobs, told=told)
+        await copying.bring(named.needed())
+        await copying.bring_found(named.perhaps())
+        await copying.bring_below([made.prefix for made in named.made])
         async with database.writer() as session:
-            await backup_repository.set_present(session, named.made, copied)
+            await backup_repository.set_present(session, named.made, copying.sizes)
             await backup_repository.release_all(session)
     await rows.restore_from(str(draft))
     await asyncio.to_thread(draft.unlink)
@@ -187,16 +189,38 @@ def read_note(folder: Path) -> Backup:
     return note
 
 
-async def copy_all(
-    keys: Iterable[BlobKey], *, source: Blobs, target: Blobs, told: Told
-) -> dict[BlobKey, int]:
-    """Copy every blob of *keys*, verified, and return their sizes. Raises BlobNotFound."""
-    wanted = list(keys)
-    sizes = {}
-    for done, key in enumerate(wanted, 1):
-        sizes[key] = (await copy(key, source=source, target=target)).size
-        told(done, len(wanted))
-    return sizes
+class Copying:
+    """Blobs on their way, several at once, each held against its hash; *sizes*: of those there."""
+
+    def __init__(self, *, source: Blobs, target: Blobs, told: Told) -> None:
+        self.sizes: dict[BlobKey, int] = {}
+        self._source, self._target, self._told = source, target, told
+        self._wanted = 0
+
+    async def bring(self, keys: Iterable[BlobKey]) -> None:
+        """Copy all of *keys*. Raises BlobNotFound: one of them is not there."""
+        wanted = set(keys) - self.sizes.keys()
+        self._wanted += len(wanted)
+        await some_at_once(wanted, self._bring)
+
+    async def bring_found(self, keys: Iterable[BlobKey]) -> None:
+        """Copy those of *keys* that are there: what is evicted meanwhile can be made again."""
+        wanted = set(keys) - self.sizes.keys()
+        self._wanted += len(wanted)
+        await some_at_once(wanted, self._bring_found)
+
+    async def bring_below(self, prefixes: Iterable[str]) -> None:
+        """Copy what there is below *prefixes*."""
+        for prefix in prefixes:
+            await self.bring_found([key async for key, _ in self._source.list(prefix)])
+
+    async def _bring(self, key: BlobKey) -> None:
+        self.sizes[key] = (await copy(key, source=self._source, target=self._target)).size
+        self._told(len(self.sizes), self._wanted)
+
+    async def _bring_found(self, key: BlobKey) -> None:
+        with contextlib.suppress(BlobNotFound):
+            await self._bring(key)
 
 
 @asynccontextmanager
@@ -206,32 +230,3 @@ async def opened(path: Path, open_database: OpenDatabase) -> AsyncIterator[Datab
         yield database
     finally:
         await database.close()
-
-
-async def _copy_found(
-    keys: list[BlobKey], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs
-) -> dict[BlobKey, int]:
-    """Copy those of *keys* that are there."""
-    sizes = {}
-    for key in keys:
-        if key not in copied:
-            with contextlib.suppress(BlobNotFound):
-                sizes[key] = (await copy(key, source=source, target=target)).size
-    return sizes
-
-
-async def _copy_rest(
-    prefixes: list[str], copied: dict[BlobKey, int], *, source: Blobs, target: Blobs, told: Told
-) -> dict[BlobKey, int]:
-    """Copy what else lies below *prefixes*; what is evicted meanwhile can be made again."""
-    sizes = {}
-    for prefix in prefixes:
-        async for key, _ in source.list(prefix):
-            if key in copied:
-                continue
-            try:
-                sizes[key] = (await copy(key, source=source, target=target)).size
-            except BlobNotFound:
-                continue
-            told(len(copied) + len(sizes), len(copied) + len(sizes))
-    return sizes

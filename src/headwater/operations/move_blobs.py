@@ -7,11 +7,11 @@ charge, and each process follows within a second. Interrupted, it goes on with w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
-from headwater.engines.blobs.copying import copy
+from headwater.engines.blobs.copying import copy, some_at_once
 from headwater.engines.blobs.moving import SETTLE_S, Place, Stage
 from headwater.engines.blobs.port import BlobKey, Blobs
 from headwater.engines.clock import Clock
@@ -19,7 +19,6 @@ from headwater.engines.database.port import Database
 from headwater.model.errors import BlobNotFound, Conflict
 from headwater.operations import places
 
-AT_ONCE = 8  # blobs on their way
 TICKET_S = 3600.0  # for so long a client may put a part where it was told to
 
 Told = Callable[[str, int, int], None]  # what is being done, how much of it, how much in all
@@ -143,7 +142,7 @@ async def _copy_all(source: Blobs, target: Blobs, copied: Copied, told: Told) ->
         done += 1
         told("copying blobs", done, len(wanted))
 
-    await _at_once(wanted, bring)
+    await some_at_once(wanted, bring)
 
 
 async def _copy_one(key: BlobKey, source: Blobs, target: Blobs, copied: Copied) -> None:
@@ -178,21 +177,3 @@ async def _has(store: Blobs, key: BlobKey) -> bool:
     except BlobNotFound:
         return False
     return True
-
-
-async def _at_once(keys: Iterable[BlobKey], work: Callable[[BlobKey], Awaitable[None]]) -> None:
-    """Do *work* for every key, some at a time; the first that fails ends it."""
-    running: set[asyncio.Future[None]] = set()
-    try:
-        for key in keys:
-            running.add(asyncio.ensure_future(work(key)))
-            if len(running) == AT_ONCE:
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                    running.remove(task)
-        await asyncio.gather(*running)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

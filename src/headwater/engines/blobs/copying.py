@@ -5,8 +5,9 @@ hashed in every form that either store uses, and the copy fails before its end i
 those that were once stored: nothing wrong is ever kept under the key.
 """
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 from xxhash import xxh3_128
 
@@ -16,6 +17,7 @@ from headwater.model.errors import BlobNotFound, ChecksumMismatch
 
 MD5 = "md5:"  # of the whole, as one PUT has it; with "-N": of the MD5s of N parts
 PART_BYTES = 16 << 20  # of a bucket's long blobs
+AT_ONCE = 8  # blobs on their way: a store far away answers late, and eight as soon as one
 
 
 class Hashes:
@@ -84,6 +86,24 @@ async def copy(key: BlobKey, *, source: Blobs, target: Blobs) -> Stored:
     ):
         raise damaged(key)
     return stored
+
+
+async def some_at_once(keys: Iterable[BlobKey], work: Callable[[BlobKey], Awaitable[None]]) -> None:
+    """Do *work* for every key, some at a time; the first that fails ends it and is raised."""
+    running: set[asyncio.Future[None]] = set()
+    try:
+        for key in keys:
+            running.add(asyncio.ensure_future(work(key)))
+            if len(running) == AT_ONCE:
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                    running.remove(task)
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 def damaged(key: BlobKey) -> ChecksumMismatch:
