@@ -97,32 +97,15 @@ async def open_core(
 
     make_data(settings.data)
     async with AsyncExitStack() as stack:
-        clock = Clock()
-        database = timed_database(open_database(database_url(settings), settings.database_replicas))
-        stack.push_async_callback(database.close)
-        await database.migrate()
-        events = timed_events(open_events(settings.events, database, clock))
-        stack.push_async_callback(events.close)
-        notices = timed_notices(open_notices(settings.notices, role, database, clock))
-        stack.push_async_callback(notices.close)
-        cache = timed_cache(open_cache(settings.cache, clock))
-        stack.push_async_callback(cache.close)
-        rates = open_rates(settings.cache)
-        stack.push_async_callback(rates.close)
-        engines = Engines(
-            database=database,
-            events=events,
-            notices=notices,
-            cache=cache,
-            rates=rates,
-            clock=clock,
-        )
+        engines = await _open_engines(settings, role, stack)
+        database = engines.database
         async with engines.writer(SYSTEM) as work:
             signing = await shared_secret(work=work, of=PART_SIGNING)
         movable = open_movable_blobs(blobs_url(settings), database, secret=signing)
         stack.callback(movable.close)
         await movable.watch()
         blobs = timed_blobs(movable)
+        events, notices = engines.events, engines.notices
         refuse_short_reach(
             role, {"database": database, "events": events, "notices": notices, "blobs": blobs}
         )
@@ -136,17 +119,36 @@ async def open_core(
         }
         yield Core(
             settings=settings,
-            clock=clock,
+            clock=engines.clock,
             database=database,
             events=events,
             notices=notices,
-            cache=cache,
+            cache=engines.cache,
             blobs=blobs,
             media=media,
             engines=engines,
             runner=Runner(CATALOGUE, engines=engines, services=services),
             tickets=services["tickets"],
         )
+
+
+async def _open_engines(settings: Settings, role: str, stack: AsyncExitStack) -> Engines:
+    """Open what a commit touches, each closed by *stack*, the schema up to date."""
+    clock = Clock()
+    database = timed_database(open_database(database_url(settings), settings.database_replicas))
+    stack.push_async_callback(database.close)
+    await database.migrate()
+    events = timed_events(open_events(settings.events, database, clock))
+    stack.push_async_callback(events.close)
+    notices = timed_notices(open_notices(settings.notices, role, database, clock))
+    stack.push_async_callback(notices.close)
+    cache = timed_cache(open_cache(settings.cache, clock))
+    stack.push_async_callback(cache.close)
+    rates = open_rates(settings.cache)
+    stack.push_async_callback(rates.close)
+    return Engines(
+        database=database, events=events, notices=notices, cache=cache, rates=rates, clock=clock
+    )
 
 
 def services_of(

@@ -47,7 +47,7 @@ def as_markdown(catalogue: Iterable[Operation]) -> str:
         "# Operations",
         "",
         "Everything Headwater can be asked. Made by `headwater operations --markdown` from",
-        "`src/headwater/operations/catalogue.py`; a test compares the two.",
+        "`src/headwater/operations/catalogue/`; a test compares the two.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",

@@ -15,7 +15,7 @@ from headwater.model.errors import Gone
 from headwater.model.ids import GenerationId, JobId, TrackId, VideoId
 from headwater.model.job import Job, JobKind, JobState
 from headwater.model.plan import Plan
-from headwater.model.video import ENGINE, Failure, VideoState
+from headwater.model.video import ENGINE, Failure, Video, VideoState
 from headwater.pipeline import (
     bitmap,
     generations_repository,
@@ -222,12 +222,25 @@ async def record_warm(
             session, job.id, cursor=cursor, now=work.now, run_at=work.now + pause_s
         )
         return False
+    await _say_ready(work, job, video, generation, speeds)
+    return True
+
+
+async def _say_ready(
+    work: Work,
+    job: Job,
+    video: Video,
+    generation: GenerationId,
+    speeds: Mapping[TrackId, float],
+) -> None:
+    """End the warm-up; the source's extents are joined next."""
+    session = work.session
     damaged = await generations_repository.damaged(session, generation)
     found = await generations_repository.get(session, generation)
     note = damage_note(decode_plan(found.plan), damaged) if found else None
     await changes.change(
         work,
-        job.video,
+        video.id,
         state=VideoState.READY,
         progress=1.0,
         ready_in_s=None,
@@ -237,11 +250,10 @@ async def record_warm(
     )
     await jobs_repository.finish(session, job.id, now=work.now)
     await jobs_repository.enqueue(
-        session, kind=JobKind.COMPACT, video=job.video, owner=job.owner, now=work.now
+        session, kind=JobKind.COMPACT, video=video.id, owner=job.owner, now=work.now
     )
     if video.ready_at is None:
-        work.facts.append(("video.ready", msgspec.json.encode({"video": job.video})))
-    return True
+        work.facts.append(("video.ready", msgspec.json.encode({"video": video.id})))
 
 
 async def replace_generation(

@@ -1,0 +1,98 @@
+"""Videos as people see them."""
+
+from headwater.access.decide import Action
+from headwater.library import delete_video, edit_video, get_video, list_videos
+from headwater.model.freshness import OwnWrites, Primary, Stale
+from headwater.operations.operation import (
+    NEVER,
+    UNLIMITED,
+    Access,
+    CacheFor,
+    Idempotency,
+    Limit,
+    Operation,
+    Permission,
+)
+
+LIBRARY = (
+    Operation(
+        name="videos.list",
+        does=list_videos.list_videos,
+        consistency=Stale(within_s=10, beyond="answer"),
+        cache=CacheFor(fresh_s=5, stale_s=30, tags=("videos",), shared=True),
+        permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="The front page is the same for everybody: a copy some seconds old serves all.",
+    ),
+    Operation(
+        name="videos.mine",
+        does=list_videos.my_videos,
+        consistency=OwnWrites(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_SEE, Access.SIGNED_IN),
+        limit=Limit("actor", times=600, per_s=60),
+        idempotency=Idempotency.READ,
+        because="A studio that misses the edit just made looks broken.",
+    ),
+    Operation(
+        name="videos.get",
+        does=get_video.get_video,
+        consistency=OwnWrites(),
+        cache=CacheFor(fresh_s=5, stale_s=0, tags=("video:{video_id}",), shared=False),
+        permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="The hottest read; every change of the row purges its copies.",
+    ),
+    Operation(
+        name="videos.progress",
+        does=get_video.progress,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
+        limit=Limit("actor", times=600, per_s=60),
+        idempotency=Idempotency.READ,
+        because="It opens a stream of news and must not be older than the first of them.",
+    ),
+    Operation(
+        name="videos.may_see",
+        does=get_video.may_see,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_SEE, Access.ANYONE),
+        limit=UNLIMITED,
+        idempotency=Idempotency.READ,
+        because="A stream asks before each news it tells: who tells the news decides how often.",
+    ),
+    Operation(
+        name="videos.edit",
+        does=edit_video.edit_video,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_EDIT, Access.SIGNED_IN),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="Two editors must not overwrite each other unseen: the version decides.",
+    ),
+    Operation(
+        name="videos.delete",
+        does=delete_video.delete_video,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_DELETE, Access.SIGNED_IN),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="What is deleted is hidden when the answer arrives, and can be taken back a while.",
+    ),
+    Operation(
+        name="videos.restore",
+        does=delete_video.restore_video,
+        consistency=Primary(),
+        cache=NEVER,
+        permission=Permission(Action.VIDEO_RESTORE, Access.SIGNED_IN),
+        limit=Limit("actor", times=300, per_s=60),
+        idempotency=Idempotency.NATURAL,
+        because="Undo races with the sweep: the row's tombstone decides.",
+    ),
+)
