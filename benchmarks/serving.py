@@ -44,8 +44,10 @@ def send(client: httpx.Client, path: Path, title: str) -> str:
     return made
 
 
-def wait_for(client: httpx.Client, video: str, *states: str) -> dict[str, Any]:
-    """Ask until *video* is in one of *states*."""
+def wait_for(
+    client: httpx.Client, video: str, *states: str, every_s: float = 0.05
+) -> dict[str, Any]:
+    """Ask until *video* is in one of *states*; each time costs the server some milliseconds."""
     deadline = time.monotonic() + READY_S
     while True:
         seen: dict[str, Any] = client.get(f"/api/v1/videos/{video}").raise_for_status().json()
@@ -53,7 +55,7 @@ def wait_for(client: httpx.Client, video: str, *states: str) -> dict[str, Any]:
             return seen
         if seen["state"] == "failed" or time.monotonic() > deadline:
             raise RuntimeError(f"The video never got there: {seen}")
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def segments(client: httpx.Client, video: str, track: str) -> list[str]:

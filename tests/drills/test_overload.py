@@ -6,7 +6,6 @@ three come for each that is made, however fast, and what is counted is judged, n
 long.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from headwater.compose.core import open_core
 from headwater.settings import load
 from tests.drills.books import Books
 from tests.drills.crowd import Crowd
+from tests.drills.fleet import tables
 from tests.drills.player import Player
 from tests.drills.sample import WHOLE
 from tests.support.clips import AAC, CLOSED, H264, make_clip, run
@@ -136,7 +136,8 @@ async def test_three_times_too_many_uploads(
         "ratio": f"{slower:.2f}",
         "surprises": f"{sum(crowd.surprises.values())}",
     }
-    sys.stdout.write("\n" + "".join(f"{name:30} {value}\n" for name, value in lines.items()))
+    rows = [f"| {name} | {value} |" for name, value in lines.items()]
+    tables.keep("overload", "\n".join(["| ten minutes | |", "|---|---|", *rows]))
 
     assert not crowd.surprises
     assert crowd.told

@@ -4,6 +4,7 @@ Read past our own code on purpose: what is under test may not vouch for itself.
 """
 
 import asyncio
+import contextlib
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -31,6 +32,7 @@ class Books:
         self._database, self._bucket = database, bucket or whole.bucket
         self._written: dict[str, datetime] = {}
         self.written_again: list[str] = []
+        self._heard: set[str] = set()
         asyncio.run(self._bind())
 
     def rows(self, query: str, primary: Server) -> list[dict[str, Any]]:
@@ -72,8 +74,8 @@ class Books:
         """
         facts = self.rows(f"SELECT id, topic FROM events WHERE id > {since}", primary)
         recorded = {str(row["id"]): row["topic"] for row in facts}
-        heard = asyncio.run(self._heard(set(recorded)))
-        return [f"{topic} {number}" for number, topic in recorded.items() if number not in heard]
+        asyncio.run(self._hear(set(recorded)))
+        return [f"{recorded[number]} {number}" for number in recorded.keys() - self._heard]
 
     async def _bind(self) -> None:
         async with await aio_pika.connect(self._broker_url) as connection:
@@ -84,19 +86,16 @@ class Books:
             )
             await queue.bind(EXCHANGE, "#")
 
-    async def _heard(self, wanted: set[str]) -> set[str]:
-        heard: set[str] = set()
+    async def _hear(self, wanted: set[str]) -> None:
+        """Take what came from the queue until *wanted* did, or nothing more comes for a while."""
         async with await aio_pika.connect(self._broker_url) as connection:
             queue = await (await connection.channel()).get_queue(QUEUE)
-            try:
-                async with asyncio.timeout(ANSWER_S), queue.iterator() as messages:
-                    async for message in messages:
-                        heard.add(message.message_id or "")
-                        if heard >= wanted:
-                            break
-            except TimeoutError:
-                pass
-        return heard
+            async with queue.iterator(timeout=ANSWER_S) as messages:
+                with contextlib.suppress(TimeoutError):
+                    while not wanted <= self._heard:
+                        message = await anext(messages)
+                        self._heard.add(message.message_id or "")
+                        await message.ack()  # else the broker stops after two thousand
 
     def _hash(self, extents: bytes | None) -> bytes:
         if extents is None:

@@ -86,13 +86,16 @@ def judge(whole: Whole, load: Load, books: Books, primary: Server) -> str:
     """
     for video in load.uploads:
         found = wait_for_state(whole.deployment, video, "ready", "failed", within_s=SETTLED_S)
-        assert found["state"] == "ready"
+        assert found["state"] == "ready", found
     until(lambda: not books.unfinished(primary), within_s=SETTLED_S)
-    assert books.damaged(load.uploads, load.clip, primary) == []
     books.look()
-    assert books.written_again == []
-    assert books.missed(primary) == []
-    assert not_linearizable(load.history.seen) == []
-    assert missing_own_writes(load.history.seen) == []
-    assert [play for play in load.plays if play.fault or play.took_s > STALL_S] == []
+    wrong = {
+        "damaged": books.damaged(load.uploads, load.clip, primary),
+        "made twice": books.written_again,
+        "facts that did not come": books.missed(primary),
+        "not linearizable": not_linearizable(load.history.seen),
+        "own writes not seen": missing_own_writes(load.history.seen),
+        "not played": [play for play in load.plays if play.fault or play.took_s > STALL_S],
+    }
+    assert not any(wrong.values()), wrong
     return f"{len(load.uploads)} uploads and {len(told_at(load))} edits were acknowledged"
