@@ -1,10 +1,13 @@
 """What RabbitMQ alone can do to us: die, stand still, be another; and what it must not lose."""
 
 import asyncio
+import gc
 import signal
 import sys
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -376,3 +379,20 @@ def test_an_address_that_cannot_be_read_is_refused_without_its_password(url: str
         addresses_of(url)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_connection_that_failed_is_closed() -> None:
+    """Forgotten, it would close itself wherever it is found, where no loop may run any more."""
+
+    async def fail() -> Unavailable:
+        with pytest.raises(Unavailable) as failure:
+            await Link([f"amqp://127.0.0.1:{free_port('127.0.0.1')}/"]).channel()
+        return failure.value
+
+    with closing(asyncio.new_event_loop()) as loop, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        kept = loop.run_until_complete(fail())
+        asyncio.set_event_loop(None)
+        del kept
+        gc.collect()
+    assert [str(one.message) for one in said] == []

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from urllib.parse import urlencode, urlsplit
 
-import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPError, AMQPException, ChannelNotFoundEntity, PublishError
 
 from headwater.forces.backoff import jitter, pause_s
@@ -138,7 +138,7 @@ class Link:
         for address in tuple(self._addresses):
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    self._connection = await aio_pika.connect(address)
+                    self._connection = await _opened(address)
             except (AMQPError, AMQPException, OSError, TimeoutError) as error:
                 refused = error
                 self._addresses.append(self._addresses.pop(0))
@@ -146,6 +146,17 @@ class Link:
                 return self._connection
         assert refused is not None
         raise refused
+
+
+async def _opened(address: str) -> AbstractConnection:
+    """Connect; what fails is closed here, not when it is forgotten: there may be no loop then."""
+    connection = Connection(make_url(address))
+    try:
+        await connection.connect()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def closed(channel: AbstractChannel) -> None:
