@@ -98,7 +98,12 @@ async def content(blobs: Blobs, key: BlobKey) -> bytes:
 
 
 async def everything(blobs: Blobs) -> dict[str, bytes]:
-    return {key: await content(blobs, key) async for key, _ in blobs.list("")}
+    """Return what is there, but for what is deleted while this looks."""
+    found = {}
+    async for key, _ in blobs.list(""):
+        with suppress(BlobNotFound):
+            found[key] = await content(blobs, key)
+    return found
 
 
 class Load:
