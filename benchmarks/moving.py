@@ -50,7 +50,7 @@ PAUSE_S = 0.3
 BORN = {"created_at": 0.0}
 TRACKS = 6
 BLOB_BYTES = 4 << 20
-KILLS_S = (4.0, 9.0, 15.0)
+KILLS_S = (2.0, 4.0, 6.0)
 COUNTED = (videos, uploads, sources, generations, streams, tracks)
 
 
