@@ -84,13 +84,9 @@ def circumstances() -> str:
         ),
         platform.machine(),
     )
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    commit = _git("describe", "--always").stdout.strip()
+    is_changed = _git("diff", "--quiet", "HEAD", "--", ".", ":!benchmarks/results.md").returncode
+    said = f"{commit}-dirty" if is_changed else commit
     load = "/".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"{cpu}, {os.cpu_count()} cores, Linux {platform.release()}, "
@@ -104,3 +100,7 @@ def _number(value: float | None) -> str:
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def _git(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
