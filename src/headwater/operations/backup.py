@@ -11,7 +11,7 @@ store say truly what it holds.
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -199,20 +199,23 @@ class Copying:
 
     async def bring(self, keys: Iterable[BlobKey]) -> None:
         """Copy all of *keys*. Raises BlobNotFound: one of them is not there."""
-        wanted = set(keys) - self.sizes.keys()
-        self._wanted += len(wanted)
-        await some_at_once(wanted, self._bring)
+        await self._each(keys, self._bring)
 
     async def bring_found(self, keys: Iterable[BlobKey]) -> None:
         """Copy those of *keys* that are there: what is evicted meanwhile can be made again."""
-        wanted = set(keys) - self.sizes.keys()
-        self._wanted += len(wanted)
-        await some_at_once(wanted, self._bring_found)
+        await self._each(keys, self._bring_found)
 
     async def bring_below(self, prefixes: Iterable[str]) -> None:
         """Copy what there is below *prefixes*."""
         for prefix in prefixes:
             await self.bring_found([key async for key, _ in self._source.list(prefix)])
+
+    async def _each(
+        self, keys: Iterable[BlobKey], work: Callable[[BlobKey], Awaitable[None]]
+    ) -> None:
+        wanted = set(keys) - self.sizes.keys()
+        self._wanted += len(wanted)
+        await some_at_once(wanted, work)
 
     async def _bring(self, key: BlobKey) -> None:
         self.sizes[key] = (await copy(key, source=self._source, target=self._target)).size

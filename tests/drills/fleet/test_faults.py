@@ -92,8 +92,9 @@ def test_whatever_befalls_a_part(tmp_path: Path, clips: Path) -> None:
         sys.stdout.write(f"\n{found_out}\n")
 
         counted = judge(whole, load, books, keeper.primary)
+        told = told_at(load)
         for drill in drills if WHOLE else ():  # times are judged where nothing else runs
             most_s = WRITES_BACK_S.get((drill.kind, drill.part), RECOVERED_S)
-            assert longest_gap_s(told_at(load), drill) <= most_s, drill
+            assert longest_gap_s(told, drill) <= most_s, drill
         nothing = "none of them was lost, and no fact of theirs; nothing was made twice"
         tables.keep("faults", f"{found_out}\n\n{len(drills)} drills: {counted}; {nothing}.")
